@@ -1,0 +1,216 @@
+"""The shape of the catalog's TOML records: one advisory, one release series.
+
+An unknown key is an error everywhere, so that a typo can never switch a rule off.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "Advisory",
+    "AffectedRange",
+    "Category",
+    "Condition",
+    "Edge",
+    "FeatureCondition",
+    "JobCondition",
+    "Mitigation",
+    "Release",
+    "ScheduleCondition",
+    "SeriesRecord",
+    "SettingCondition",
+    "SettingMitigation",
+    "Support",
+    "Trigger",
+    "UnfinalizedCondition",
+    "UnreadableCondition",
+]
+
+
+class Category(StrEnum):
+    """What an advisory costs whoever is hit by it; the worst that its page names."""
+
+    DATA_LOSS = "data-loss"
+    CORRUPTION = "corruption"
+    WRONG_RESULTS = "wrong-results"
+    AVAILABILITY = "availability"
+    BACKUP = "backup"
+    UPGRADE = "upgrade"
+    SECURITY = "security"
+    PERFORMANCE = "performance"
+    OTHER = "other"
+
+
+class Trigger(StrEnum):
+    """When the defect shows: by merely running the build, by upgrading, or by using a feature."""
+
+    ALWAYS = "always"
+    UPGRADE = "upgrade"
+    FEATURE = "feature"
+
+
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of everything read from the catalog's files."""
+
+
+class AffectedRange(_Record, frozen=True):
+    """The affected builds of one series: from `introduced` on, until before `fixed`.
+
+    `introduced` is the first affected published build, testing releases included. Exactly one of
+    `fixed` (first repaired build of the series) and `last_affected` (only where the series never
+    got a repair: the series' last build, or the last one that the page names) is given.
+    """
+
+    series: str
+    introduced: str
+    fixed: str | None = None
+    last_affected: str | None = None
+
+
+class Edge(_Record, frozen=True):
+    """The upgrade during or after which an advisory bites, and the steps where guard must act.
+
+    `source` and `target` are series. `target_affected_only`: the edge counts only when the target
+    (or a member node) runs a build inside the record's affected ranges.
+    """
+
+    source: str
+    target: str
+    steps: tuple[Literal["start", "next-node", "finalize", "rollback", "verify"], ...]
+    effect: Literal["block", "warn"] = "block"
+    target_affected_only: bool = True
+
+
+class SettingCondition(_Record, frozen=True, tag_field="kind", tag="setting"):
+    """Holds when a cluster setting has one of the values (``equals``) or none (``differs``).
+
+    `absent` says what a missing setting means: the text is one of the three answers.
+    """
+
+    name: str
+    equals: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    absent: Literal["applies", "not-applicable", "unknown"] = "unknown"
+
+
+class JobCondition(_Record, frozen=True, tag_field="kind", tag="job"):
+    """Holds when a job of one of the types is not finished (``active``) or is in the history (``any``)."""
+
+    types: tuple[str, ...]
+    state: Literal["active", "any"] = "active"
+
+
+class ScheduleCondition(_Record, frozen=True, tag_field="kind", tag="schedule"):
+    """Holds when a schedule whose label begins with the prefix exists (``row-level-ttl`` and the like)."""
+
+    label_prefix: str
+
+
+class FeatureCondition(_Record, frozen=True, tag_field="kind", tag="feature"):
+    """Holds when the cluster's schema uses a feature that guard can look up."""
+
+    name: Literal["sequences"]
+
+
+class UnfinalizedCondition(_Record, frozen=True, tag_field="kind", tag="unfinalized"):
+    """Holds while the cluster version is below the given series, final."""
+
+    series: str
+
+
+class UnreadableCondition(_Record, frozen=True, tag_field="kind", tag="unreadable"):
+    """A condition no SQL statement of guard can read: why, and what a person should look at."""
+
+    why: str
+    ask: str
+
+
+Condition = (
+    SettingCondition
+    | JobCondition
+    | ScheduleCondition
+    | FeatureCondition
+    | UnfinalizedCondition
+    | UnreadableCondition
+)
+
+
+class SettingMitigation(_Record, frozen=True):
+    """A cluster setting that prevents or lessens the defect, and since which build it exists."""
+
+    name: str
+    value: str
+    since: tuple[str, ...] = ()
+
+
+class Mitigation(_Record, frozen=True):
+    """What the page tells operators to do. `commands` can be pasted as they are."""
+
+    text: str
+    upgrade_to: tuple[str, ...] = ()
+    settings: tuple[SettingMitigation, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+class Advisory(_Record, frozen=True):
+    """One published advisory.
+
+    `conditions` must all hold for the advisory to apply. `affected` may be empty only when a note
+    says why. `checked` names the release notes or other pages the record was compared with.
+    """
+
+    schema: Literal[1]
+    id: str
+    title: str
+    date: dt.date
+    category: Category
+    trigger: Trigger
+    summary: str
+    source: str
+    affected: tuple[AffectedRange, ...]
+    mitigation: Mitigation
+    issues: tuple[int, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    checked: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Support(_Record, frozen=True):
+    """Ends of support of a series; None where Cockroach Labs publishes none."""
+
+    maintenance_ends: dt.date | None = None
+    assistance_ends: dt.date | None = None
+    lts_since_build: str | None = None
+    lts_maintenance_ends: dt.date | None = None
+    lts_assistance_ends: dt.date | None = None
+
+
+class Release(_Record, frozen=True):
+    """One published build."""
+
+    build: str
+    date: dt.date
+    kind: Literal["production", "testing"]
+    withdrawn: bool = False
+    cloud_only: bool = False
+
+
+class SeriesRecord(_Record, frozen=True):
+    """A release series, its support dates, the series it can be reached from, and its builds."""
+
+    schema: Literal[1]
+    series: str
+    kind: Literal["regular", "innovation"]
+    released: dt.date | None
+    upgrade_from: tuple[str, ...]
+    source: str
+    support: Support
+    releases: tuple[Release, ...]
+    note: str = ""
