@@ -12,8 +12,11 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "About",
     "Advisory",
     "AffectedRange",
+    "ArchivedCommit",
+    "CatalogRecords",
     "Category",
     "Condition",
     "Edge",
@@ -54,7 +57,9 @@ class Trigger(StrEnum):
     FEATURE = "feature"
 
 
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _Record(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
     """Base of everything read from the catalog's files."""
 
 
@@ -99,14 +104,14 @@ class SettingCondition(_Record, frozen=True, tag_field="kind", tag="setting"):
 
 
 class JobCondition(_Record, frozen=True, tag_field="kind", tag="job"):
-    """Holds when a job of one of the types is not finished (``active``) or is in the history (``any``)."""
+    """Holds when a job of one of the types is unfinished (``active``) or in the history (``any``)."""
 
     types: tuple[str, ...]
     state: Literal["active", "any"] = "active"
 
 
 class ScheduleCondition(_Record, frozen=True, tag_field="kind", tag="schedule"):
-    """Holds when a schedule whose label begins with the prefix exists (``row-level-ttl`` and the like)."""
+    """Holds when a schedule exists whose label begins with the prefix (such as ``row-level-ttl``)."""
 
     label_prefix: str
 
@@ -203,14 +208,51 @@ class Release(_Record, frozen=True):
 
 
 class SeriesRecord(_Record, frozen=True):
-    """A release series, its support dates, the series it can be reached from, and its builds."""
+    """A release series, its support dates, the series it can be reached from, and its builds.
+
+    `restorable_into` is the row of the restore page for backups of this series, empty where no page
+    has one; `restore_source` is that page. `released` is the day of the first production build.
+    """
 
     schema: Literal[1]
     series: str
     kind: Literal["regular", "innovation"]
-    released: dt.date | None
     upgrade_from: tuple[str, ...]
     source: str
     support: Support
     releases: tuple[Release, ...]
+    released: dt.date | None = None
+    restorable_into: tuple[str, ...] = ()
+    restore_source: str = ""
     note: str = ""
+
+
+class ArchivedCommit(_Record, frozen=True):
+    """An older commit of the documentation, for pages that were removed later."""
+
+    commit: str
+    used_for: str
+
+
+class About(_Record, frozen=True):
+    """Where the catalog's facts were read.
+
+    `catalog_date` is the day up to which the catalog knows what was published: the day of
+    `docs_commit`, not the day of reading (`read`).
+    """
+
+    schema: Literal[1]
+    catalog_date: dt.date
+    read: dt.date
+    docs_repository: str
+    docs_commit: str
+    archived: tuple[ArchivedCommit, ...] = ()
+
+
+class CatalogRecords(_Record, frozen=True):
+    """Everything the catalog holds: what the compiled file contains."""
+
+    schema: Literal[1]
+    about: About
+    series: tuple[SeriesRecord, ...]
+    advisories: tuple[Advisory, ...]

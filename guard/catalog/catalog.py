@@ -1,0 +1,140 @@
+"""The catalog as the rest of guard asks it. Pure: no file, no clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from guard.catalog import affected, hops, releases, restore
+from guard.catalog.answers import AdvisoriesAnswer, AgeAnswer, Answer, ReleaseStatus
+from guard.versions import Build, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from guard.catalog.answers import (
+        AffectedAnswer,
+        NewestAnswer,
+        ReleaseAnswer,
+        RestoreAnswer,
+        SupportAnswer,
+        UpgradeAnswer,
+    )
+    from guard.catalog.records import About, Advisory, SeriesRecord
+
+__all__ = ["STALE_AFTER_DAYS", "Catalog"]
+
+STALE_AFTER_DAYS: Final = 120
+"""A catalog older than this is a warning in every report."""
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """Everything published that guard knows, and the questions it can answer.
+
+    Versions may be given parsed or as text.
+
+    Attributes:
+        about: where and when the facts were read.
+        advisories: advisory records by id.
+        series: series records by series.
+
+    Raises:
+        VersionError: from every method, if a text is not a version of the kind asked for.
+    """
+
+    about: About
+    advisories: Mapping[str, Advisory]
+    series: Mapping[Series, SeriesRecord]
+
+    @property
+    def date(self) -> dt.date:
+        """The day up to which the catalog knows what was published."""
+        return self.about.catalog_date
+
+    def age(self, now: dt.datetime | dt.date) -> AgeAnswer:
+        """Say how many days old the catalog is at `now`, and whether that is too old."""
+        today = now.date() if isinstance(now, dt.datetime) else now
+        days = (today - self.date).days
+        if days < 0:
+            return AgeAnswer(
+                self.date, days, True, f"the catalog of {self.date} is dated in the future"
+            )
+        if days > STALE_AFTER_DAYS:
+            reason = f"the catalog of {self.date} is {days} days old, over {STALE_AFTER_DAYS}"
+            return AgeAnswer(self.date, days, True, reason)
+        return AgeAnswer(self.date, days, False, f"the catalog of {self.date} is {days} days old")
+
+    def release(self, build: Build | str) -> ReleaseAnswer:
+        """Say what is known of a build: published when, withdrawn, cloud-only, testing, unknown."""
+        return releases.find_release(self.series, _build(build))
+
+    def newest_release(self, series: Series | str) -> NewestAnswer:
+        """Give the newest production release of a series, no withdrawn and no cloud-only one."""
+        return releases.newest_release(self.series, _series(series))
+
+    def support(self, build: Build | str, today: dt.date) -> SupportAnswer:
+        """Say in which support phase a build is on a day."""
+        return releases.support_of(self.series, _build(build), today)
+
+    def upgrade_allowed(self, from_series: Series | str, to_series: Series | str) -> UpgradeAnswer:
+        """Say whether a cluster may go from one series straight to the other."""
+        return hops.upgrade_allowed(self.series, _series(from_series), _series(to_series))
+
+    def restore_allowed(
+        self,
+        backup_series: Series | str,
+        into_series: Series | str,
+        *,
+        full_cluster: bool = False,
+        into_mixed: bool | None = False,
+    ) -> RestoreAnswer:
+        """Say whether a backup of one series may be restored into a cluster of the other.
+
+        Both are *cluster* versions; `into_mixed` None means that nobody could look.
+        """
+        return restore.restore_allowed(
+            self.series,
+            _series(backup_series),
+            _series(into_series),
+            full_cluster=full_cluster,
+            into_mixed=into_mixed,
+        )
+
+    def affects(self, advisory: Advisory | str, build: Build | str) -> AffectedAnswer:
+        """Say whether one advisory (or the one of that id) affects a build.
+
+        Raises:
+            KeyError: no advisory has this id.
+        """
+        record = self.advisories[advisory] if isinstance(advisory, str) else advisory
+        return affected.affects(self.series, record, _build(build))
+
+    def advisories_affecting(self, build: Build | str) -> AdvisoriesAnswer:
+        """List the advisories that affect a build, and those the catalog cannot tell of."""
+        wanted = _build(build)
+        answers = (affected.affects(self.series, each, wanted) for each in self.advisories.values())
+        hits = tuple(answer for answer in answers if answer.affected is not Answer.NO)
+        release = releases.find_release(self.series, wanted)
+        complete = release.known
+        reason = f"{len(hits)} of {len(self.advisories)} advisories up to {self.date}"
+        if not complete:
+            reason += f"; the list may be incomplete: {release.reason}"
+        return AdvisoriesAnswer(wanted, hits, complete, reason)
+
+    def is_newer(self, build: Build | str) -> bool:
+        """True for a build that may have been published after the catalog was made."""
+        wanted = _build(build)
+        if wanted.series not in self.series:
+            return wanted.series > max(self.series)
+        status = releases.find_release(self.series, wanted).status
+        return status is ReleaseStatus.NEWER_THAN_CATALOG
+
+
+def _build(value: Build | str) -> Build:
+    return value if isinstance(value, Build) else Build.parse(value)
+
+
+def _series(value: Series | str) -> Series:
+    return value if isinstance(value, Series) else Series.parse(value)

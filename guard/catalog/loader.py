@@ -1,0 +1,99 @@
+"""Loading the catalog: the compiled file that ships with guard, and a user's own records on top."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from guard.catalog.catalog import Catalog
+from guard.catalog.errors import CatalogError
+from guard.catalog.files import FileKind, find_files, read_bytes, read_toml
+from guard.catalog.records import About, Advisory, CatalogRecords, SeriesRecord
+from guard.catalog.wellformed import problems_of
+from guard.versions import Series, VersionError
+
+if TYPE_CHECKING:
+    from guard.catalog.files import RecordFile
+
+__all__ = ["COMPILED", "load", "read_directory", "read_record"]
+
+COMPILED: Final = Path(__file__).with_name("compiled.json")
+_COMPILED_LIMIT: Final = 32 << 20
+
+
+def load(extra: Path | None = None, *, compiled: Path = COMPILED) -> Catalog:
+    """Load the catalog.
+
+    Args:
+        extra: a directory of TOML records that add to the shipped ones; a record with the id or
+            series of a shipped one replaces it, an ``about.toml`` replaces the catalog's date.
+        compiled: the compiled catalog to start from.
+
+    Raises:
+        CatalogError: a file is missing, not what it should be, or not well-formed.
+    """
+    try:
+        records = msgspec.json.decode(read_bytes(compiled, _COMPILED_LIMIT), type=CatalogRecords)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CatalogError(f"{compiled}: damaged catalog: {error}") from error
+    try:
+        series = {Series.parse(record.series): record for record in records.series}
+    except VersionError as error:
+        raise CatalogError(f"{compiled}: damaged catalog: {error}") from error
+    advisories = {record.id: record for record in records.advisories}
+    about = records.about
+    if extra is not None:
+        for found in read_directory(extra):
+            if isinstance(found, About):
+                about = found
+            elif isinstance(found, SeriesRecord):
+                series[Series.parse(found.series)] = found
+            else:
+                advisories[found.id] = found
+    return Catalog(about, advisories, series)
+
+
+def read_directory(directory: Path) -> list[About | SeriesRecord | Advisory]:
+    """Read and check every record of a catalog directory.
+
+    Raises:
+        CatalogError: as `load`, and for two files that hold the same record.
+    """
+    found: list[About | SeriesRecord | Advisory] = []
+    seen: dict[str, Path] = {}
+    for file in find_files(directory):
+        record = read_record(file)
+        for problem in problems_of(record):
+            raise CatalogError(f"{file.path}: {problem}")
+        name = _name(record)
+        if name in seen:
+            raise CatalogError(f"{file.path}: {name} stands in {seen[name]} already")
+        seen[name] = file.path
+        found.append(record)
+    return found
+
+
+def read_record(file: RecordFile) -> About | SeriesRecord | Advisory:
+    """Read one TOML file into the record its kind asks for.
+
+    Raises:
+        CatalogError: unreadable, not TOML, an unknown key, a missing one, or a wrong type.
+    """
+    kinds: dict[FileKind, type[About | SeriesRecord | Advisory]] = {
+        FileKind.ABOUT: About,
+        FileKind.SERIES: SeriesRecord,
+        FileKind.ADVISORY: Advisory,
+    }
+    raw = read_toml(file.path)
+    try:
+        return msgspec.convert(raw, type=kinds[file.kind])
+    except msgspec.ValidationError as error:
+        raise CatalogError(f"{file.path}: {error}") from error
+
+
+def _name(record: About | SeriesRecord | Advisory) -> str:
+    if isinstance(record, About):
+        return "about"
+    return record.id if isinstance(record, Advisory) else f"series {record.series}"
