@@ -1,0 +1,354 @@
+"""One look at a cluster: connect, prepare the session, fill every section, or say why not.
+
+The way of the data: `targets` -> `connect` -> `ask` -> rows -> `Snapshot`. Nothing is decided here;
+a section that could not be read says so and the decision module draws the conclusion.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from guard import __version__
+from guard.connector import statements
+from guard.connector.connect import connect, gateway_build
+from guard.connector.deadline import Deadline
+from guard.connector.errors import ConnectFailed
+from guard.connector.hosts import Target
+from guard.connector.pipeline import Answer, ConnectionLost, Refused, Rows, TimedOut, ask
+from guard.connector.refusals import another_statement_may_work, unavailable
+from guard.connector.rows import PARSERS, MalformedRow, timestamp
+from guard.connector.statements import Statement
+from guard.snapshot.model import (
+    SCHEMA_VERSION,
+    Collected,
+    Connection,
+    IdentityRow,
+    PrivilegeRow,
+    Reason,
+    Snapshot,
+    Unavailable,
+    VariableRow,
+)
+from guard.snapshot.sight import job_sight
+from guard.versions import Build
+
+__all__ = ["collect"]
+
+_ROUNDS: Final = 3  # a gateway that restarts under guard's hands is replaced that often
+_LEAST_TIME_FOR_ANOTHER: Final = 3.0
+
+
+class _GatewayGone(Exception):
+    """The connection ended while sections were still to be read."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__("the gateway went away")
+        self.snapshot = snapshot
+
+
+def collect(
+    targets: Sequence[Target],
+    timeout: float,
+    *,
+    log: Any = None,  # noqa: ANN401 - a structlog logger, which has no common type
+    utcnow: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+) -> Snapshot:
+    """Take a snapshot through the first gateway that answers.
+
+    Args:
+        targets: the hosts to try.
+        timeout: seconds for everything, connecting included.
+        log: structlog logger, or None.
+        utcnow: guard's own clock.
+
+    Returns:
+        A snapshot in every case: without a connection all its sections are unavailable.
+    """
+    deadline = Deadline.after(timeout)
+    order = list(targets)
+    for round_number in range(1, _ROUNDS + 1):
+        # A part of the time stays for the statements.
+        connecting = deadline.earlier(min(timeout * 0.3, 10.0))
+        try:
+            connection, reached = connect(order, connecting, log)
+        except ConnectFailed as failed:
+            reason = Unavailable(reason=failed.reason, message=str(failed), remedy=tuple(failed.remedy))
+            return _without_connection(reason, utcnow())
+        try:
+            return _look(connection, reached, deadline, log, utcnow)
+        except _GatewayGone as gone:
+            if round_number == _ROUNDS or deadline.remaining < _LEAST_TIME_FOR_ANOTHER:
+                return gone.snapshot
+            if log is not None:
+                log.warning("gateway went away, trying again", host=reached.host, port=reached.port)
+            # The same host last: it is probably the one that restarts.
+            order.sort(key=lambda target: (target.host, target.port) == (reached.host, reached.port))
+        finally:
+            connection.close()
+    raise AssertionError("unreachable")
+
+
+def _without_connection(reason: Unavailable, now: dt.datetime) -> Snapshot:
+    sections = dict.fromkeys(
+        ("identity", "variables", "privileges", *statements.SECTIONS),
+        Unavailable(reason=reason.reason, message="there is no connection"),
+    )
+    return Snapshot(
+        schema_version=SCHEMA_VERSION,
+        guard_version=__version__,
+        taken_at=now,
+        connection=reason,
+        **sections,
+    )
+
+
+def _look(
+    connection: Any,  # noqa: ANN401 - psycopg.Connection, imported late
+    reached: Connection,
+    deadline: Deadline,
+    log: Any,  # noqa: ANN401
+    utcnow: Callable[[], dt.datetime],
+) -> Snapshot:
+    pgconn = connection.pgconn
+    gateway = gateway_build(reached.server)
+    series = gateway.series if gateway else None
+    milliseconds = _statement_timeout(deadline)
+
+    preparation: list[Statement] = [
+        statements.SET_READ_ONLY,
+        statements.SET_TIMEOUT[milliseconds],
+    ]
+    if series is not None and statements.SET_UNSAFE_INTERNALS.suits(series):
+        preparation.append(statements.SET_UNSAFE_INTERNALS)
+    preparation += statements.PREPARATION
+    preparation += [s for s in statements.PRIVILEGES if series is None or s.suits(series)]
+    answers = dict(zip(preparation, ask(pgconn, preparation, deadline), strict=True))
+    _log_refusals(log, answers)
+
+    sections: dict[str, Any] = {}
+    problem = _session_problem(answers, milliseconds)
+    user = _one(answers[statements.IDENTITY], "current_user") or ""
+    sections["identity"] = _identity(answers[statements.IDENTITY], gateway, utcnow())
+    sections["variables"] = _variables(answers, utcnow())
+    sections["privileges"] = privileges = _privileges(answers, utcnow())
+    if problem is not None:
+        sections |= dict.fromkeys(statements.SECTIONS, problem)
+    else:
+        sees_all_jobs = job_sight(gateway, user, privileges.rows)
+        asked = _Sections(pgconn, gateway, user, privileges, sees_all_jobs.proved, deadline, utcnow)
+        sections |= asked.fill(log)
+    snapshot = Snapshot(
+        schema_version=SCHEMA_VERSION,
+        guard_version=__version__,
+        taken_at=utcnow(),
+        connection=reached,
+        **sections,
+    )
+    if any(
+        isinstance(section, Unavailable) and section.reason is Reason.CONNECTION
+        for section in sections.values()
+    ):
+        raise _GatewayGone(snapshot)
+    return snapshot
+
+
+def _statement_timeout(deadline: Deadline) -> int:
+    """The largest of the fixed time-outs that leaves room for two more statements, in ms."""
+    fitting = [ms for ms in statements.STATEMENT_TIMEOUTS if ms <= deadline.remaining * 1000 / 3]
+    return max(fitting, default=statements.STATEMENT_TIMEOUTS[0])
+
+
+def _session_problem(answers: dict[Statement, Answer], milliseconds: int) -> Unavailable | None:
+    """Why the session cannot be trusted, or None. What was set is read back, not assumed."""
+    for answer in answers.values():
+        if isinstance(answer, (TimedOut, ConnectionLost)):
+            return unavailable("identity", answer, None, "")
+    read_only = _one(answers[statements.SHOW_READ_ONLY], "default_transaction_read_only")
+    timeout = _one(answers[statements.SHOW_TIMEOUT], "statement_timeout")
+    seconds = milliseconds / 1000
+    if read_only == "on" and timeout in {
+        str(milliseconds),
+        f"{milliseconds}ms",
+        f"{seconds:g}s",
+    }:
+        return None
+    refused = [a.message for a in answers.values() if isinstance(a, Refused) and a.sqlstate == "3D000"]
+    if refused:
+        return Unavailable(
+            reason=Reason.ERROR,
+            message=refused[0],
+            sqlstate="3D000",
+            remedy=("Name an existing database in --url, or none.",),
+        )
+    return Unavailable(
+        reason=Reason.ERROR,
+        message="the server did not accept a read-only session with a statement timeout "
+        f"(default_transaction_read_only={read_only!r}, statement_timeout={timeout!r})",
+        remedy=("Check ALTER ROLE settings of this user, and that no pooler is in between.",),
+    )
+
+
+def _one(answer: Answer | None, column: str) -> str | None:
+    """The value of a column in an answer of exactly one row."""
+    if isinstance(answer, Rows) and len(answer.rows) == 1:
+        return answer.rows[0].get(column)
+    return None
+
+
+def _only_value(answer: Answer | None) -> str | None:
+    if isinstance(answer, Rows) and len(answer.rows) == 1 and len(answer.rows[0]) == 1:
+        return next(iter(answer.rows[0].values()))
+    return None
+
+
+def _identity(
+    answer: Answer, gateway: Build | None, now: dt.datetime
+) -> Collected[IdentityRow] | Unavailable:
+    if not isinstance(answer, Rows) or len(answer.rows) != 1:
+        return unavailable("identity", answer, gateway, "")
+    row = answer.rows[0]
+    try:
+        clock = timestamp(row.get("clock_timestamp"))
+    except MalformedRow as error:
+        return Unavailable(reason=Reason.MALFORMED, message=str(error))
+    user = row.get("current_user")
+    if clock is None or user is None:
+        return Unavailable(reason=Reason.MALFORMED, message="the server told no user or no time")
+    return Collected(
+        rows=(IdentityRow(user=user, cluster_time=clock),),
+        read_at=now,
+        statement=statements.IDENTITY.name,
+    )
+
+
+_VARIABLES: Final = {
+    statements.SHOW_SUPERUSER: "is_superuser",
+    statements.SHOW_NODE_ID: "node_id",
+    statements.SHOW_VIRTUAL_CLUSTER: "virtual_cluster_name",
+    statements.CLUSTER_ID: "cluster_id",
+}
+
+
+def _variables(answers: dict[Statement, Answer], now: dt.datetime) -> Collected[VariableRow]:
+    rows = [
+        VariableRow(name=name, value=value)
+        for statement, name in _VARIABLES.items()
+        if (value := _only_value(answers.get(statement))) is not None
+    ]
+    answer = answers.get(statements.SET_UNSAFE_INTERNALS)
+    if isinstance(answer, Rows):
+        rows.append(VariableRow(name="allow_unsafe_internals", value="on"))
+    return Collected(rows=tuple(rows), read_at=now, statement="session")
+
+
+def _privileges(answers: dict[Statement, Answer], now: dt.datetime) -> Collected[PrivilegeRow]:
+    rows = []
+    admin = _only_value(answers.get(statements.IS_ADMIN))
+    superuser = _only_value(answers.get(statements.SHOW_SUPERUSER))
+    # is_superuser as a session variable is right when it says "on", on every release.
+    rows.append(PrivilegeRow(kind="admin", name="admin", granted=admin == "t" or superuser == "on"))
+    controljob = _only_value(answers.get(statements.HAS_CONTROLJOB))
+    if controljob is not None:
+        rows.append(PrivilegeRow(kind="role-option", name="CONTROLJOB", granted=controljob == "t"))
+    grants = answers.get(statements.SYSTEM_GRANTS)
+    if isinstance(grants, Rows):
+        rows.extend(
+            PrivilegeRow(kind="system", name=name, granted=True)
+            for row in grants.rows
+            if (name := row.get("privilege_type")) is not None
+        )
+    return Collected(rows=tuple(rows), read_at=now, statement="privileges")
+
+
+class _Sections:
+    """Fills the sections: for each the first statement that suits, then the next if it is refused."""
+
+    def __init__(
+        self,
+        pgconn: Any,  # noqa: ANN401 - psycopg.pq.abc.PGconn
+        gateway: Build | None,
+        user: str,
+        privileges: Collected[PrivilegeRow],
+        sees_all_jobs: bool,
+        deadline: Deadline,
+        utcnow: Callable[[], dt.datetime],
+    ) -> None:
+        self._pgconn = pgconn
+        self._gateway = gateway
+        self._user = user
+        self._admin = any(row.granted and row.kind == "admin" for row in privileges.rows)
+        self._sees_all_jobs = sees_all_jobs
+        self._deadline = deadline
+        self._utcnow = utcnow
+
+    def fill(self, log: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Ask round by round until every section is collected or has no statement left."""
+        filled: dict[str, Any] = {}
+        waiting = {name: self._candidates(name) for name in statements.SECTIONS}
+        for name in [name for name, candidates in waiting.items() if not candidates]:
+            filled[name] = self._nothing_to_ask(name)
+            del waiting[name]
+        while waiting:
+            batch = {name: candidates.pop(0) for name, candidates in waiting.items()}
+            answers = ask(self._pgconn, list(batch.values()), self._deadline)
+            _log_refusals(log, dict(zip(batch.values(), answers, strict=True)))
+            for (name, statement), answer in zip(batch.items(), answers, strict=True):
+                section = self._section(name, statement, answer)
+                if isinstance(section, Collected) or not (
+                    waiting[name] and another_statement_may_work(answer)
+                ):
+                    filled[name] = section
+                    del waiting[name]
+        return filled
+
+    def _candidates(self, section: str) -> list[Statement]:
+        series = self._gateway.series if self._gateway else None
+        return [
+            statement
+            for statement in statements.SECTIONS[section]
+            if statement.suits(series)
+            and (self._admin or not statement.admin)
+            and (self._sees_all_jobs or not statement.all_jobs)
+        ]
+
+    def _nothing_to_ask(self, section: str) -> Unavailable:
+        if any(statement.all_jobs for statement in statements.SECTIONS[section]):
+            sight = job_sight(self._gateway, self._user, ())
+            return Unavailable(
+                reason=Reason.PRIVILEGE,
+                message=f"not asked: the list would be silently filtered, because {sight.how}",
+                remedy=sight.remedy,
+            )
+        return Unavailable(
+            reason=Reason.NOT_IN_THIS_VERSION, message="this release has nothing to ask for it"
+        )
+
+    def _section(self, name: str, statement: Statement, answer: Answer) -> Collected[Any] | Unavailable:
+        if not isinstance(answer, Rows):
+            return unavailable(name, answer, self._gateway, self._user)
+        try:
+            rows = tuple(PARSERS[name](row) for row in answer.rows)
+        except MalformedRow as error:
+            return Unavailable(reason=Reason.MALFORMED, message=f"{statement.name}: {error}")
+        return Collected(
+            rows=rows,
+            read_at=self._utcnow(),
+            statement=statement.name,
+            truncated=statement.limit is not None and len(rows) >= statement.limit,
+        )
+
+
+def _log_refusals(log: Any, answers: dict[Statement, Answer]) -> None:  # noqa: ANN401
+    if log is None:
+        return
+    for statement, answer in answers.items():
+        if isinstance(answer, Rows):
+            log.debug("answered", statement=statement.name, rows=len(answer.rows))
+        elif isinstance(answer, Refused):
+            log.info(
+                "refused", statement=statement.name, sqlstate=answer.sqlstate, error=answer.message
+            )
+        else:
+            log.warning("no answer", statement=statement.name, answer=type(answer).__name__)

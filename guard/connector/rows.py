@@ -1,0 +1,293 @@
+"""Turn the server's text rows into the rows of a snapshot. Nothing is guessed here.
+
+A value that should be there and cannot be read raises `MalformedRow`, which makes the whole section
+unavailable: a schedule whose next run is unreadable must not look like a paused one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from guard.snapshot import model
+
+__all__ = ["PARSERS", "MalformedRow", "timestamp"]
+
+Row = dict[str, str | None]
+
+
+class MalformedRow(ValueError):
+    """The server sent a value that is not what the column is documented to hold."""
+
+
+def _required(row: Row, name: str) -> str:
+    value = row.get(name)
+    if value is None:
+        raise MalformedRow(f"{name} is missing")
+    return value
+
+
+def _int(value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        pass
+    try:  # DECIMAL and JSON numbers: 1E+1, 10.0
+        number = Decimal(value)
+        if number.is_finite() and abs(number) < 2**63:
+            return int(number)
+    except InvalidOperation:
+        pass
+    raise MalformedRow(f"not a number: {value[:40]!r}")
+
+
+def _must_int(row: Row, name: str) -> int:
+    value = _int(_required(row, name))
+    assert value is not None  # noqa: S101 - _required never returns None
+    return value
+
+
+def _float(value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise MalformedRow(f"not a number: {value[:40]!r}") from None
+
+
+_TRUE: Final = frozenset({"t", "true", "on"})
+_FALSE: Final = frozenset({"f", "false", "off"})
+
+
+def _bool(value: str | None) -> bool | None:
+    if value is None:
+        return None
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise MalformedRow(f"not a boolean: {value[:40]!r}")
+
+
+def timestamp(value: str | None) -> dt.datetime | None:
+    """Read a TIMESTAMP (UTC without zone, up to 23.1) or TIMESTAMPTZ.
+
+    Raises:
+        MalformedRow: it is neither.
+    """
+    if value is None:
+        return None
+    try:
+        parsed = dt.datetime.fromisoformat(value)
+    except ValueError:
+        raise MalformedRow(f"not a time: {value[:40]!r}") from None
+    if parsed.tzinfo is None:
+        return parsed.replace(tzinfo=dt.UTC)
+    return parsed.astimezone(dt.UTC)
+
+
+def _expiration(value: str | None) -> dt.datetime | None:
+    """Read '1795312605.794133715,0', wall seconds and a logical counter, as liveness prints it."""
+    try:
+        return dt.datetime.fromtimestamp(float((value or "").split(",")[0]), dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _micros(value: str | None) -> dt.datetime | None:
+    micros = _int(value)
+    if not micros:
+        return None
+    try:
+        return dt.datetime.fromtimestamp(micros / 1_000_000, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        raise MalformedRow(f"not a time: {value!r}") from None
+
+
+# Keys of the payload's details in pkg/jobs/jobspb/jobs.proto, as pb_to_json prints them.
+_TYPE_BY_KEY: Final = {
+    "backup": "BACKUP",
+    "restore": "RESTORE",
+    "schemaChange": "SCHEMA CHANGE",
+    "import": "IMPORT",
+    "changefeed": "CHANGEFEED",
+    "createStats": "CREATE STATS",
+    "schemaChangeGC": "SCHEMA CHANGE GC",
+    "typeSchemaChange": "TYPEDESC SCHEMA CHANGE",
+    "streamIngestion": "STREAM INGESTION",
+    "newSchemaChange": "NEW SCHEMA CHANGE",
+    "migration": "MIGRATION",
+    "autoSpanConfigReconciliation": "AUTO SPAN CONFIG RECONCILIATION",
+    "autoSQLStatsCompaction": "AUTO SQL STATS COMPACTION",
+    "autoSqlStatsCompaction": "AUTO SQL STATS COMPACTION",
+    "streamReplication": "STREAM REPLICATION",
+    "rowLevelTtl": "ROW LEVEL TTL",
+    "rowLevelTTL": "ROW LEVEL TTL",
+}
+
+
+def _job(row: Row) -> model.JobRow:
+    if "payload_keys" in row:
+        keys = (row["payload_keys"] or "").split(",")
+        types = [_TYPE_BY_KEY[key] for key in keys if key in _TYPE_BY_KEY]
+        scheduled = row.get("created_by_type") == "crdb_schedule"
+        return model.JobRow(
+            job_id=_must_int(row, "id"),
+            job_type=types[0] if len(types) == 1 else None,
+            status=_required(row, "status"),
+            owner=row.get("owner"),
+            created=timestamp(row.get("created")),
+            finished=_micros(row.get("finished_micros")),
+            running_status=row.get("running_status"),
+            fraction_completed=_float(row.get("fraction_completed")),
+            schedule_id=_int(row.get("created_by_id")) if scheduled else None,
+            coordinator_id=None,
+        )
+    return model.JobRow(
+        job_id=_must_int(row, "job_id"),
+        job_type=row.get("job_type"),
+        status=_required(row, "status"),
+        owner=row.get("user_name"),
+        created=timestamp(row.get("created")),
+        finished=timestamp(row.get("finished")),
+        running_status=row.get("running_status"),
+        fraction_completed=_float(row.get("fraction_completed")),
+        schedule_id=None,
+        coordinator_id=_int(row.get("coordinator_id")),
+    )
+
+
+def _liveness(row: Row) -> model.LivenessRow:
+    return model.LivenessRow(
+        node_id=_must_int(row, "node_id"),
+        epoch=_int(row.get("epoch")),
+        expiration=_expiration(row.get("expiration")),
+        draining=_bool(row.get("draining")),
+        decommissioning=_bool(row.get("decommissioning")),
+        membership=row.get("membership"),
+    )
+
+
+def _gossip_node(row: Row) -> model.GossipNodeRow:
+    return model.GossipNodeRow(
+        node_id=_must_int(row, "node_id"),
+        address=row.get("address"),
+        sql_address=row.get("sql_address"),
+        locality=row.get("locality"),
+        server_version=row.get("server_version"),
+        build_tag=row.get("build_tag"),
+        started_at=timestamp(row.get("started_at")),
+        is_live=_bool(row.get("is_live")),
+    )
+
+
+def _node_status(row: Row) -> model.NodeStatusRow:
+    return model.NodeStatusRow(
+        node_id=_must_int(row, "node_id"),
+        address=row.get("address"),
+        locality=row.get("locality"),
+        server_version=row.get("server_version"),
+        build_tag=row.get("tag"),
+        started_at=timestamp(row.get("started_at")),
+        updated_at=timestamp(row.get("updated_at")),
+    )
+
+
+def _store_status(row: Row) -> model.StoreStatusRow:
+    return model.StoreStatusRow(
+        node_id=_must_int(row, "node_id"),
+        store_id=_must_int(row, "store_id"),
+        capacity=_int(row.get("capacity")),
+        available=_int(row.get("available")),
+        used=_int(row.get("used")),
+        range_count=_int(row.get("range_count")),
+        lease_count=_int(row.get("lease_count")),
+        unavailable_ranges=_int(row.get("unavailable_ranges")),
+        underreplicated_ranges=_int(row.get("underreplicated_ranges")),
+    )
+
+
+def _setting(row: Row) -> model.SettingRow:
+    return model.SettingRow(name=_required(row, "variable"), value=row.get("value"))
+
+
+def _kv_version(row: Row) -> model.KvVersionRow:
+    return model.KvVersionRow(version=_required(row, "version"))
+
+
+def _schedule(row: Row) -> model.ScheduleRow:
+    return model.ScheduleRow(
+        schedule_id=_must_int(row, "id"),
+        label=row.get("label"),
+        status=row.get("schedule_status"),
+        next_run=timestamp(row.get("next_run")),
+        recurrence=row.get("recurrence"),
+        owner=row.get("owner"),
+    )
+
+
+def _migration(row: Row) -> model.MigrationRow:
+    return model.MigrationRow(
+        major=_must_int(row, "major"),
+        minor=_must_int(row, "minor"),
+        patch=_must_int(row, "patch"),
+        internal=_must_int(row, "internal"),
+        completed_at=timestamp(row.get("completed_at")),
+    )
+
+
+def _replication_stats(row: Row) -> model.ReplicationStatsRow:
+    return model.ReplicationStatsRow(
+        zone_id=_must_int(row, "zone_id"),
+        subzone_id=_must_int(row, "subzone_id"),
+        total_ranges=_must_int(row, "total_ranges"),
+        unavailable_ranges=_must_int(row, "unavailable_ranges"),
+        under_replicated_ranges=_must_int(row, "under_replicated_ranges"),
+    )
+
+
+def _critical_locality(row: Row) -> model.CriticalLocalityRow:
+    return model.CriticalLocalityRow(
+        zone_id=_must_int(row, "zone_id"),
+        subzone_id=_must_int(row, "subzone_id"),
+        locality=_required(row, "locality"),
+        at_risk_ranges=_must_int(row, "at_risk_ranges"),
+    )
+
+
+def _license(row: Row) -> model.LicenseRow:
+    present = _bool(row.get("present"))
+    if present is None:
+        raise MalformedRow("enterprise.license is not visible")
+    return model.LicenseRow(
+        present=present, kind=row.get("kind"), seconds_left=_int(row.get("seconds_left"))
+    )
+
+
+def _feature(row: Row) -> model.FeatureRow:
+    return model.FeatureRow(name=_required(row, "name"), used=bool(_bool(_required(row, "used"))))
+
+
+PARSERS: Final[dict[str, Callable[[Row], Any]]] = {
+    "gossip_liveness": _liveness,
+    "kv_node_liveness": _liveness,
+    "gossip_nodes": _gossip_node,
+    "node_status": _node_status,
+    "store_status": _store_status,
+    "settings": _setting,
+    "kv_version": _kv_version,
+    "active_jobs": _job,
+    "job_history": _job,
+    "schedules": _schedule,
+    "migrations": _migration,
+    "replication_stats": _replication_stats,
+    "critical_localities": _critical_locality,
+    "license": _license,
+    "features": _feature,
+}
+"""How to read a row of each section."""

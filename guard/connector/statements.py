@@ -1,0 +1,351 @@
+"""Every SQL statement guard can ever send. There is no other place, and tests watch the wire.
+
+Each `Statement` names the section of the snapshot it fills and the gateway releases it is meant
+for. Where several fill the same section they stand in order of preference: the cheapest correct
+one first, the next ones for gateways or privileges that refuse it.
+
+Rules that all statements keep:
+
+* they only read; the three SET statements change nothing but guard's own session;
+* they name their columns, because tables grow and shrink between releases, and because some columns
+  (env, args, payload, description) can hold secrets;
+* jobs are filtered by status here and by type in Python, because a job whose payload cannot be
+  decoded has no type and must not be missed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from guard.versions import Series
+
+__all__ = ["ALL", "SECTIONS", "SETTINGS", "STATEMENT_TIMEOUTS", "Statement"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of the fixed list.
+
+    Attributes:
+        name: stable name; snapshots record which statement filled a section.
+        sql: the text, sent as it is, without parameters.
+        since: first gateway series it is meant for, None for all.
+        before: first gateway series it is no longer meant for, None for all.
+        admin: True if it only works (or only tells the truth) for members of the admin role.
+        all_jobs: True if its answer can only be believed from a user who sees every job.
+        limit: the statement's own LIMIT per status; a section that reaches it is truncated.
+    """
+
+    name: str
+    sql: str
+    since: Series | None = None
+    before: Series | None = None
+    admin: bool = False
+    all_jobs: bool = False
+    limit: int | None = None
+
+    def suits(self, gateway: Series | None) -> bool:
+        """True if the gateway's release is in the span. An unknown gateway suits every statement."""
+        if gateway is None:
+            return True
+        return (self.since is None or gateway >= self.since) and (
+            self.before is None or gateway < self.before
+        )
+
+
+# The session. statement_timeout takes one of four fixed values, so that this list stays closed.
+STATEMENT_TIMEOUTS: Final = (1000, 2500, 5000, 10000)
+"""Values in milliseconds that guard sets statement_timeout to."""
+
+SET_READ_ONLY: Final = Statement("set_read_only", "SET default_transaction_read_only = on")
+SET_TIMEOUT: Final = {
+    ms: Statement(f"set_timeout_{ms}", f"SET statement_timeout = {ms}") for ms in STATEMENT_TIMEOUTS
+}
+SET_UNSAFE_INTERNALS: Final = Statement(
+    "set_unsafe_internals", "SET allow_unsafe_internals = on", since=Series(25, 4)
+)
+
+# Session variables, asked by SHOW because SHOW passes the gate of 26.1 and later.
+SHOW_READ_ONLY: Final = Statement("show_read_only", "SHOW default_transaction_read_only")
+SHOW_TIMEOUT: Final = Statement("show_timeout", "SHOW statement_timeout")
+SHOW_SUPERUSER: Final = Statement("show_superuser", "SHOW is_superuser")
+SHOW_NODE_ID: Final = Statement("show_node_id", "SHOW node_id")
+SHOW_VIRTUAL_CLUSTER: Final = Statement(
+    "show_virtual_cluster", "SHOW virtual_cluster_name", since=Series(23, 2)
+)
+IDENTITY: Final = Statement("identity", "SELECT current_user, clock_timestamp()")
+CLUSTER_ID: Final = Statement("cluster_id", "SELECT crdb_internal.cluster_id()")
+
+# What this user may see. One statement each: an option that the server does not know is an error.
+IS_ADMIN: Final = Statement("is_admin", "SELECT crdb_internal.is_admin()")
+HAS_CONTROLJOB: Final = Statement(
+    "has_controljob", "SELECT crdb_internal.has_role_option('CONTROLJOB')", since=Series(20, 2)
+)
+SYSTEM_GRANTS: Final = Statement(
+    "system_grants",
+    "SELECT DISTINCT privilege_type FROM [SHOW SYSTEM GRANTS] WHERE grantee = current_user"
+    " OR grantee IN (SELECT role_name FROM information_schema.applicable_roles)",
+    since=Series(22, 2),
+)
+
+# Nodes.
+GOSSIP_LIVENESS: Final = Statement(
+    "gossip_liveness",
+    "SELECT node_id, epoch, expiration, draining, decommissioning, membership"
+    " FROM crdb_internal.gossip_liveness",
+    since=Series(20, 2),
+)
+GOSSIP_LIVENESS_20_1: Final = Statement(
+    "gossip_liveness_20_1",
+    "SELECT node_id, epoch, expiration, draining, decommissioning FROM crdb_internal.gossip_liveness",
+    before=Series(20, 2),
+)
+KV_NODE_LIVENESS: Final = Statement(
+    "kv_node_liveness",
+    "SELECT node_id, epoch, expiration, draining, membership FROM crdb_internal.kv_node_liveness",
+    since=Series(21, 1),
+)
+GOSSIP_NODES: Final = Statement(
+    "gossip_nodes",
+    "SELECT node_id, address, sql_address, locality, server_version, build_tag, started_at,"
+    " is_live FROM crdb_internal.gossip_nodes",
+)
+KV_NODE_STATUS: Final = Statement(
+    "kv_node_status",
+    "SELECT node_id, address, locality, server_version, tag, started_at, updated_at"
+    " FROM crdb_internal.kv_node_status",
+)
+# The metrics are numbers in JSON and print as 1E+1 for ten, hence the two casts.
+KV_STORE_STATUS: Final = Statement(
+    "kv_store_status",
+    "SELECT node_id, store_id, capacity, available, used, range_count, lease_count,"
+    " (metrics->>'ranges.unavailable')::DECIMAL::INT8 AS unavailable_ranges,"
+    " (metrics->>'ranges.underreplicated')::DECIMAL::INT8 AS underreplicated_ranges"
+    " FROM crdb_internal.kv_store_status",
+)
+
+# Settings. The license is a secret: only whether one is set leaves the server.
+SETTINGS: Final = (
+    "version",
+    "cluster.preserve_downgrade_option",
+    "cluster.auto_upgrade.enabled",
+    "bulkio.backup.experimental_21_2_mode.enabled",
+    "diagnostics.reporting.enabled",
+    "jobs.retention_time",
+    "kv.raft_log.disable_synchronization_unsafe",
+    "server.time_until_store_dead",
+)
+_SETTING_LIST: Final = ", ".join(f"'{name}'" for name in SETTINGS)
+CLUSTER_SETTINGS: Final = Statement(
+    "cluster_settings",
+    f"SELECT variable, value FROM crdb_internal.cluster_settings WHERE variable IN ({_SETTING_LIST})",
+)
+SHOW_CLUSTER_SETTINGS: Final = Statement(
+    "show_cluster_settings",
+    f"SELECT variable, value FROM [SHOW ALL CLUSTER SETTINGS] WHERE variable IN ({_SETTING_LIST})",
+)
+SHOW_VERSION: Final = Statement("show_version", "SHOW CLUSTER SETTING version")
+
+# Jobs. Up to 22.2 crdb_internal.jobs decodes every payload in the table whatever the filter, so
+# admins read system.jobs by its status index and decode the few rows that are left. Only the names
+# of the payload's keys leave the server: they tell the type, the values can hold storage URIs.
+_TERMINAL: Final = "('succeeded', 'failed', 'canceled', 'revert-failed')"
+_PAYLOAD: Final = "crdb_internal.pb_to_json('cockroach.sql.jobs.jobspb.Payload', payload)"
+_PROGRESS: Final = "crdb_internal.pb_to_json('cockroach.sql.jobs.jobspb.Progress', progress)"
+_DECODED: Final = (
+    "SELECT id, status, created, created_by_type, created_by_id,"
+    " (SELECT string_agg(k, ',') FROM jsonb_object_keys(p) AS k) AS payload_keys,"
+    " COALESCE(p->>'usernameProto', p->>'username') AS owner, p->>'finishedMicros' AS finished_micros,"
+    " g->>'fractionCompleted' AS fraction_completed, g->>'runningStatus' AS running_status"
+    f" FROM (SELECT id, status, created, created_by_type, created_by_id, {_PAYLOAD} AS p,"
+)
+ACTIVE_SYSTEM_JOBS: Final = Statement(
+    "active_system_jobs",
+    f"{_DECODED} {_PROGRESS} AS g FROM system.jobs WHERE status NOT IN {_TERMINAL})",
+    since=Series(20, 2),
+    before=Series(23, 1),
+    admin=True,
+    all_jobs=True,
+)
+_JOB_COLUMNS: Final = (
+    "job_id, job_type, status, user_name, created, finished, running_status,"
+    " fraction_completed, coordinator_id"
+)
+ACTIVE_JOBS: Final = Statement(
+    "active_jobs",
+    f"SELECT {_JOB_COLUMNS} FROM crdb_internal.jobs WHERE status NOT IN {_TERMINAL}",
+    before=Series(23, 1),
+    all_jobs=True,
+)
+# 23.1 to 24.x have a virtual index that serves lists of values and nothing else.
+ACTIVE_JOBS_BY_STATUS: Final = Statement(
+    "active_jobs_by_status",
+    f"SELECT {_JOB_COLUMNS} FROM crdb_internal.jobs"
+    " WHERE status IN ('pending', 'running', 'paused', 'pause-requested', 'cancel-requested',"
+    " 'reverting', 'retry-running', 'retry-reverting')",
+    since=Series(23, 1),
+    before=Series(25, 1),
+    all_jobs=True,
+)
+ACTIVE_JOBS_25_1: Final = Statement(
+    "active_jobs_25_1",
+    f"SELECT {_JOB_COLUMNS} FROM crdb_internal.jobs WHERE status NOT IN {_TERMINAL}",
+    since=Series(25, 1),
+    all_jobs=True,
+)
+ACTIVE_SHOW_JOBS: Final = Statement(
+    "active_show_jobs",
+    f"SELECT {_JOB_COLUMNS} FROM [SHOW JOBS] WHERE status NOT IN {_TERMINAL}",
+    since=Series(23, 1),
+    all_jobs=True,
+)
+
+# The history: the newest finished jobs only, read backwards along the index on (status, created).
+HISTORY_LIMIT: Final = 500
+
+
+def _newest(status: str) -> str:
+    return (
+        "(SELECT id, status, created, created_by_type, created_by_id, payload, progress"
+        f" FROM system.jobs WHERE status = '{status}'"
+        f" ORDER BY created DESC LIMIT {HISTORY_LIMIT})"
+    )
+
+
+HISTORY_SYSTEM_JOBS: Final = Statement(
+    "history_system_jobs",
+    f"{_DECODED} NULL::JSONB AS g FROM ("
+    + " UNION ALL ".join(
+        _newest(status) for status in ("succeeded", "failed", "canceled", "revert-failed")
+    )
+    + "))",
+    since=Series(20, 2),
+    before=Series(23, 1),
+    admin=True,
+    all_jobs=True,
+    limit=HISTORY_LIMIT,
+)
+HISTORY_BY_TYPE: Final = Statement(
+    "history_by_type",
+    "SELECT id AS job_id, job_type, status, owner AS user_name, created, NULL AS finished,"
+    " NULL AS running_status, NULL AS fraction_completed, NULL AS coordinator_id"
+    " FROM system.jobs WHERE job_type IN ('BACKUP', 'RESTORE', 'MIGRATION')"
+    f" AND status IN {_TERMINAL} ORDER BY created DESC LIMIT {HISTORY_LIMIT}",
+    since=Series(23, 1),
+    all_jobs=True,
+    limit=HISTORY_LIMIT,
+)
+HISTORY_JOBS_BY_TYPE: Final = Statement(
+    "history_jobs_by_type",
+    f"SELECT {_JOB_COLUMNS} FROM crdb_internal.jobs"
+    f" WHERE job_type IN ('BACKUP', 'RESTORE', 'MIGRATION') AND status IN {_TERMINAL}"
+    f" ORDER BY created DESC LIMIT {HISTORY_LIMIT}",
+    since=Series(23, 1),
+    all_jobs=True,
+    limit=HISTORY_LIMIT,
+)
+# 20.1 has no cheap way; SHOW JOBS there keeps to the last 12 hours.
+HISTORY_SHOW_JOBS: Final = Statement(
+    "history_show_jobs",
+    f"SELECT {_JOB_COLUMNS} FROM [SHOW JOBS] WHERE status IN {_TERMINAL}",
+    all_jobs=True,
+    limit=0,
+)
+
+# Schedules: an error without the privilege, never a silently filtered list.
+BACKUP_SCHEDULES: Final = Statement(
+    "backup_schedules",
+    "SELECT id, label, schedule_status, next_run, recurrence, owner FROM [SHOW SCHEDULES FOR BACKUP]",
+    since=Series(20, 2),
+)
+
+# Health.
+MIGRATIONS: Final = Statement(
+    "migrations",
+    "SELECT major, minor, patch, internal, completed_at FROM system.migrations"
+    " ORDER BY completed_at DESC LIMIT 200",
+    since=Series(21, 1),
+)
+REPLICATION_STATS: Final = Statement(
+    "replication_stats",
+    "SELECT zone_id, subzone_id, total_ranges, unavailable_ranges, under_replicated_ranges"
+    " FROM system.replication_stats",
+)
+CRITICAL_LOCALITIES: Final = Statement(
+    "critical_localities",
+    "SELECT zone_id, subzone_id, locality, at_risk_ranges FROM system.replication_critical_localities",
+)
+LICENSE: Final = Statement(
+    "license",
+    "SELECT (SELECT value <> '' FROM crdb_internal.cluster_settings"
+    " WHERE variable = 'enterprise.license') AS present,"
+    " (SELECT max(value)::INT8 FROM crdb_internal.node_metrics WHERE name IN"
+    " ('seconds_until_enterprise_license_expiry', 'seconds_until_license_expiry'))"
+    " AS seconds_left",
+)
+# Walks all descriptors, so it is asked only where A-82576 can bite; TTL is asked for A-110363.
+SEQUENCES: Final = Statement(
+    "sequences",
+    "SELECT 'sequences' AS name, EXISTS (SELECT 1 FROM \"\".information_schema.sequences) AS used",
+    since=Series(21, 2),
+    before=Series(22, 2),
+)
+ROW_LEVEL_TTL: Final = Statement(
+    "row_level_ttl",
+    "SELECT 'row-level-ttl' AS name,"
+    " EXISTS (SELECT 1 FROM [SHOW SCHEDULES] WHERE label LIKE 'row-level-ttl%') AS used",
+    since=Series(22, 2),
+    before=Series(23, 2),
+)
+
+SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
+    # Answered from the gateway's memory, even without quorum: first, so that they always answer.
+    "gossip_liveness": (GOSSIP_LIVENESS, GOSSIP_LIVENESS_20_1),
+    "gossip_nodes": (GOSSIP_NODES,),
+    "settings": (CLUSTER_SETTINGS, SHOW_CLUSTER_SETTINGS),
+    # Read from KV: these wait, up to statement_timeout each, when a system range is unavailable.
+    "kv_node_liveness": (KV_NODE_LIVENESS,),
+    "node_status": (KV_NODE_STATUS,),
+    "kv_version": (SHOW_VERSION,),
+    "active_jobs": (
+        ACTIVE_SYSTEM_JOBS,
+        ACTIVE_JOBS,
+        ACTIVE_JOBS_BY_STATUS,
+        ACTIVE_JOBS_25_1,
+        ACTIVE_SHOW_JOBS,
+    ),
+    "schedules": (BACKUP_SCHEDULES,),
+    "store_status": (KV_STORE_STATUS,),
+    "job_history": (
+        HISTORY_SYSTEM_JOBS,
+        HISTORY_BY_TYPE,
+        HISTORY_JOBS_BY_TYPE,
+        HISTORY_SHOW_JOBS,
+    ),
+    "migrations": (MIGRATIONS,),
+    "replication_stats": (REPLICATION_STATS,),
+    "critical_localities": (CRITICAL_LOCALITIES,),
+    "license": (LICENSE,),
+    "features": (SEQUENCES, ROW_LEVEL_TTL),
+}
+"""For each section of the snapshot, the statements that can fill it, best first."""
+
+PREPARATION: Final = (SHOW_READ_ONLY, SHOW_TIMEOUT, IDENTITY, SHOW_SUPERUSER, SHOW_NODE_ID)
+"""Asked on every connection before anything else, in this order."""
+
+PRIVILEGES: Final = (IS_ADMIN, HAS_CONTROLJOB, SYSTEM_GRANTS, CLUSTER_ID, SHOW_VIRTUAL_CLUSTER)
+"""Who this user is and what the gateway says of itself, as far as its release can say it."""
+
+ALL: Final[frozenset[str]] = frozenset(
+    statement.sql
+    for statement in (
+        SET_READ_ONLY,
+        *SET_TIMEOUT.values(),
+        SET_UNSAFE_INTERNALS,
+        *PREPARATION,
+        *PRIVILEGES,
+        *(statement for candidates in SECTIONS.values() for statement in candidates),
+    )
+)
+"""The closed list: guard sends no text that is not in it."""

@@ -1,0 +1,321 @@
+"""What guard saw of a cluster, as plain data.
+
+A `Snapshot` is made of sections. Every section is either `Collected`, rows and the time they were
+read, or `Unavailable`, the reason why nobody could look and what to grant or set. "Could not look"
+is a type of its own and never an empty list.
+
+Rows keep the server's own words: times are UTC, texts are untrusted, an absent value is None. They
+hold no passwords, no license, no storage URI and no job description, because the statements that
+fill them do not ask for those.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Final, Generic, Literal, TypeVar
+
+import msgspec
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Collected",
+    "Connection",
+    "CriticalLocalityRow",
+    "FeatureRow",
+    "GossipNodeRow",
+    "HostAttempt",
+    "IdentityRow",
+    "JobRow",
+    "KvVersionRow",
+    "LicenseRow",
+    "LivenessRow",
+    "MigrationRow",
+    "NodeStatusRow",
+    "PrivilegeRow",
+    "Reason",
+    "ReplicationStatsRow",
+    "ScheduleRow",
+    "Section",
+    "SettingRow",
+    "Snapshot",
+    "StoreStatusRow",
+    "Unavailable",
+    "VariableRow",
+]
+
+SCHEMA_VERSION: Final = "1"
+
+
+class Reason(StrEnum):
+    """Why a section could not be collected."""
+
+    PRIVILEGE = "privilege"
+    UNSAFE_INTERNALS = "unsafe-internals"
+    VIRTUAL_CLUSTER = "virtual-cluster"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    NOT_IN_THIS_VERSION = "not-in-this-version"
+    MALFORMED = "malformed"
+    ERROR = "error"
+    NOT_ASKED = "not-asked"
+
+
+class _Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of everything in a snapshot: immutable, no unknown keys."""
+
+
+RowT = TypeVar("RowT")
+
+
+class Collected(_Struct, Generic[RowT], frozen=True, tag_field="state", tag="collected"):
+    """Rows as one statement returned them.
+
+    Attributes:
+        rows: the rows; may be empty, which is good news only if the user was allowed to see all.
+        read_at: guard's clock when the answer had arrived, UTC.
+        statement: name of the statement in `guard.connector.statements`.
+        truncated: True if the statement's LIMIT was reached, so that older rows were not looked at.
+    """
+
+    rows: tuple[RowT, ...]
+    read_at: dt.datetime
+    statement: str
+    truncated: bool = False
+
+
+class Unavailable(_Struct, frozen=True, tag_field="state", tag="unavailable"):
+    """A section nobody could look at, with the server's reason and the way to cure it."""
+
+    reason: Reason
+    message: str
+    sqlstate: str | None = None
+    remedy: tuple[str, ...] = ()
+
+
+Section = Collected[RowT] | Unavailable
+
+_NOT_ASKED: Final = Unavailable(reason=Reason.NOT_ASKED, message="this snapshot does not hold it")
+
+
+class HostAttempt(_Struct, frozen=True):
+    """One connection attempt: where, and how it failed (None: it answered)."""
+
+    host: str
+    port: int
+    error: str | None = None
+
+
+class Connection(_Struct, frozen=True, tag_field="state", tag="connected"):
+    """How guard reached the cluster.
+
+    `build` is the gateway's build tag as announced at connect, None when it announced none.
+    `tls`: "verify-full" and the like as libpq's sslmode says, "off" without encryption.
+    """
+
+    host: str
+    port: int
+    server: str
+    build: str | None
+    tls: str
+    attempts: tuple[HostAttempt, ...] = ()
+
+
+class IdentityRow(_Struct, frozen=True):
+    """Who guard is on the cluster, and the cluster's own clock."""
+
+    user: str
+    cluster_time: dt.datetime
+
+
+class VariableRow(_Struct, frozen=True):
+    """A session variable or a cluster-wide constant, by name."""
+
+    name: str
+    value: str
+
+
+class PrivilegeRow(_Struct, frozen=True):
+    """A proof of sight: ``admin``, a role option (``CONTROLJOB``) or a system privilege.
+
+    `kind` is "admin", "role-option" or "system".
+    """
+
+    kind: Literal["admin", "role-option", "system"]
+    name: str
+    granted: bool
+
+
+class LivenessRow(_Struct, frozen=True):
+    """A node's liveness record. `expiration` is None if the server printed something unreadable.
+
+    `membership` is None where the server has no such column (20.1); `decommissioning` is None where
+    the table does not carry it (kv_node_liveness).
+    """
+
+    node_id: int
+    epoch: int | None
+    expiration: dt.datetime | None
+    draining: bool | None
+    decommissioning: bool | None
+    membership: str | None
+
+
+class GossipNodeRow(_Struct, frozen=True):
+    """A node descriptor as gossip knows it at the gateway; may be hours old."""
+
+    node_id: int
+    address: str | None
+    sql_address: str | None
+    locality: str | None
+    server_version: str | None
+    build_tag: str | None
+    started_at: dt.datetime | None
+    is_live: bool | None
+
+
+class NodeStatusRow(_Struct, frozen=True):
+    """A node's status record in KV, rewritten by the node every 10 s; stays when the node dies."""
+
+    node_id: int
+    address: str | None
+    locality: str | None
+    server_version: str | None
+    build_tag: str | None
+    started_at: dt.datetime | None
+    updated_at: dt.datetime | None
+
+
+class StoreStatusRow(_Struct, frozen=True):
+    """A store's status record in KV. Sizes in bytes, range counts as numbers, None if not given."""
+
+    node_id: int
+    store_id: int
+    capacity: int | None
+    available: int | None
+    used: int | None
+    range_count: int | None
+    lease_count: int | None
+    unavailable_ranges: int | None
+    underreplicated_ranges: int | None
+
+
+class SettingRow(_Struct, frozen=True):
+    """A cluster setting that guard reads."""
+
+    name: str
+    value: str | None
+
+
+class KvVersionRow(_Struct, frozen=True):
+    """The cluster version as KV has it (``SHOW CLUSTER SETTING version``)."""
+
+    version: str
+
+
+class JobRow(_Struct, frozen=True):
+    """A job. `job_type` is None when the server could not tell; `schedule_id` when not scheduled."""
+
+    job_id: int
+    job_type: str | None
+    status: str
+    owner: str | None
+    created: dt.datetime | None
+    finished: dt.datetime | None
+    running_status: str | None
+    fraction_completed: float | None
+    schedule_id: int | None
+    coordinator_id: int | None
+
+
+class ScheduleRow(_Struct, frozen=True):
+    """A BACKUP schedule. Paused when `next_run` is None."""
+
+    schedule_id: int
+    label: str | None
+    status: str | None
+    next_run: dt.datetime | None
+    recurrence: str | None
+    owner: str | None
+
+
+class MigrationRow(_Struct, frozen=True):
+    """A completed upgrade migration (system.migrations, 21.1 and later)."""
+
+    major: int
+    minor: int
+    patch: int
+    internal: int
+    completed_at: dt.datetime | None
+
+
+class ReplicationStatsRow(_Struct, frozen=True):
+    """One line of the replication reports, refreshed about once a minute."""
+
+    zone_id: int
+    subzone_id: int
+    total_ranges: int
+    unavailable_ranges: int
+    under_replicated_ranges: int
+
+
+class CriticalLocalityRow(_Struct, frozen=True):
+    """Ranges that would lose quorum with the locality, from the replication reports."""
+
+    zone_id: int
+    subzone_id: int
+    locality: str
+    at_risk_ranges: int
+
+
+class LicenseRow(_Struct, frozen=True):
+    """What guard may know of the license: never the key itself.
+
+    `present`: a license is set. `seconds_left`: until expiry, None if the server has no such
+    metric; zero or negative when expired or when there is none.
+    """
+
+    present: bool
+    kind: str | None
+    seconds_left: int | None
+
+
+class FeatureRow(_Struct, frozen=True):
+    """Whether the schema uses a feature that an advisory asks about."""
+
+    name: str
+    used: bool
+
+
+class Snapshot(_Struct, frozen=True):
+    """One look at a cluster through one gateway.
+
+    Attributes:
+        schema_version: version of this format, "1".
+        guard_version: the guard that took it.
+        taken_at: guard's clock at the end of the look, UTC.
+        connection: how the cluster was reached, or why it was not.
+    """
+
+    schema_version: str
+    guard_version: str
+    taken_at: dt.datetime
+    connection: Connection | Unavailable
+    identity: Section[IdentityRow] = _NOT_ASKED
+    variables: Section[VariableRow] = _NOT_ASKED
+    privileges: Section[PrivilegeRow] = _NOT_ASKED
+    gossip_liveness: Section[LivenessRow] = _NOT_ASKED
+    kv_node_liveness: Section[LivenessRow] = _NOT_ASKED
+    gossip_nodes: Section[GossipNodeRow] = _NOT_ASKED
+    node_status: Section[NodeStatusRow] = _NOT_ASKED
+    store_status: Section[StoreStatusRow] = _NOT_ASKED
+    settings: Section[SettingRow] = _NOT_ASKED
+    kv_version: Section[KvVersionRow] = _NOT_ASKED
+    active_jobs: Section[JobRow] = _NOT_ASKED
+    job_history: Section[JobRow] = _NOT_ASKED
+    schedules: Section[ScheduleRow] = _NOT_ASKED
+    migrations: Section[MigrationRow] = _NOT_ASKED
+    replication_stats: Section[ReplicationStatsRow] = _NOT_ASKED
+    critical_localities: Section[CriticalLocalityRow] = _NOT_ASKED
+    license: Section[LicenseRow] = _NOT_ASKED
+    features: Section[FeatureRow] = _NOT_ASKED

@@ -1,0 +1,64 @@
+"""Which users see every job: the rule that makes "no backup is running" believable.
+
+CockroachDB filters the rows of crdb_internal.jobs and SHOW JOBS by privilege and reports no error,
+so an unprivileged user reads an empty list while a backup is running.
+
+Source of the rule: pkg/jobs/jobsauth and pkg/sql/crdb_internal.go of the server, release notes of
+v20.1.0-beta.1 and v23.1.0-alpha.5 (#96382), and runs against real servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from guard.snapshot.grants import grant_for
+from guard.snapshot.model import PrivilegeRow
+from guard.versions import Build, Series
+
+__all__ = ["JobSight", "job_sight"]
+
+_CONTROLJOB_SEES_ADMIN_JOBS = Series(23, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSight:
+    """Whether this user provably sees every job, how that was proved, and what to grant if not."""
+
+    proved: bool
+    how: str
+    remedy: tuple[str, ...] = ()
+
+
+def job_sight(gateway: Build | None, user: str, privileges: Iterable[PrivilegeRow]) -> JobSight:
+    """Decide whether a user sees all jobs through a gateway.
+
+    Args:
+        gateway: the gateway's build, None if it announced none that could be read.
+        user: the SQL user, for the statement to paste.
+        privileges: what was found out about the user; an absent row proves nothing.
+    """
+    granted = {(row.kind, row.name) for row in privileges if row.granted}
+    if ("admin", "admin") in granted:
+        return JobSight(True, "the user is a member of the admin role")
+    remedy = (grant_for("active_jobs", gateway, user),)
+    if gateway is None:
+        return JobSight(
+            False, "the gateway's version is unknown, so only the admin role would prove it", remedy
+        )
+    if gateway.series >= _CONTROLJOB_SEES_ADMIN_JOBS:
+        for kind, name in (
+            ("system", "VIEWJOB"),
+            ("system", "CONTROLJOB"),
+            ("role-option", "CONTROLJOB"),
+        ):
+            if (kind, name) in granted:
+                return JobSight(True, f"the user has {name} ({kind.replace('-', ' ')})")
+        return JobSight(
+            False, "the user is not an admin and has neither VIEWJOB nor CONTROLJOB", remedy
+        )
+    return JobSight(
+        False,
+        "before v23.1 only admins see jobs that admins own, scheduled backups included",
+        remedy,
+    )
