@@ -1,0 +1,299 @@
+"""The catalog's linter: every mistake in a record that can be found without reading the pages.
+
+A wrong range or a fix that was withdrawn turns into a wrong verdict, so that the shipped records
+and a user's own ones go through the same checks.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from guard.catalog.affected import affects
+from guard.catalog.answers import Answer
+from guard.catalog.errors import CatalogError
+from guard.catalog.files import find_files
+from guard.catalog.hops import expected_sources, upgrade_allowed
+from guard.catalog.loader import load, read_record
+from guard.catalog.records import About, Advisory, SeriesRecord, SettingCondition, Trigger
+from guard.catalog.releases import build_of
+from guard.catalog.wellformed import problems_of
+from guard.versions import Build, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from guard.catalog.records import AffectedRange, Edge, Release
+
+__all__ = ["SHIPPED", "Problem", "lint"]
+
+SHIPPED: Final = Path(__file__).parent
+"""The directory of the records that ship with guard."""
+
+_ID: Final = re.compile(r"[A-Z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*", re.ASCII)
+_SETTING: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}\^?", re.ASCII)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One mistake: the file it stands in and what is wrong, in words."""
+
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What records are compared with: the series, and every published build in them."""
+
+    series: Mapping[Series, SeriesRecord]
+    releases: Mapping[Build, Release]
+
+
+def lint(directory: Path | None = None) -> list[Problem]:
+    """Check every record of a catalog directory, the shipped one by default.
+
+    A user's directory is checked against the shipped releases, with its own series on top.
+
+    Raises:
+        CatalogError: the directory cannot be listed or holds no record.
+    """
+    directory = SHIPPED if directory is None else directory
+    problems: list[Problem] = []
+    records: list[tuple[Path, About | SeriesRecord | Advisory]] = []
+    for file in find_files(directory):
+        try:
+            record = read_record(file)
+        except CatalogError as error:
+            problems.append(Problem(file.path, str(error).removeprefix(f"{file.path}: ")))
+            continue
+        wrong = list(problems_of(record))
+        problems += [Problem(file.path, text) for text in wrong]
+        problems += [Problem(file.path, text) for text in _file_name(file.path, record)]
+        if not wrong:
+            records.append((file.path, record))
+    known = _known(record for _, record in records)
+    seen: dict[str, Path] = {}
+    for path, record in records:
+        name = record.id.lower() if isinstance(record, Advisory) else path.stem
+        if name in seen:
+            problems.append(Problem(path, f"the same record stands in {seen[name]}"))
+        seen[name] = path
+        if isinstance(record, Advisory):
+            texts = _advisory(record, known)
+        elif isinstance(record, SeriesRecord):
+            texts = _series(record, known)
+        else:
+            texts = _about(record)
+        problems += [Problem(path, text) for text in texts]
+    return sorted(problems, key=lambda problem: (str(problem.path), problem.message))
+
+
+def _known(records: Iterator[About | SeriesRecord | Advisory]) -> _Known:
+    try:
+        series = dict(load().series)
+    except CatalogError:  # the compiled file is about to be built from these very records
+        series = {}
+    series |= {
+        Series.parse(record.series): record for record in records if isinstance(record, SeriesRecord)
+    }
+    releases = {
+        build_of(release.build): release for record in series.values() for release in record.releases
+    }
+    return _Known(series, releases)
+
+
+def _file_name(path: Path, record: About | SeriesRecord | Advisory) -> Iterator[str]:
+    if isinstance(record, Advisory) and record.id != path.stem:
+        yield f"id {record.id} differs from the file's name"
+    if isinstance(record, SeriesRecord) and record.series != path.stem:
+        yield f"series {record.series} differs from the file's name"
+
+
+def _about(record: About) -> Iterator[str]:
+    if record.read < record.catalog_date:
+        yield "read lies before catalog_date"
+    for commit in (record.docs_commit, *(each.commit for each in record.archived)):
+        if not _COMMIT.fullmatch(commit):
+            yield f"not a commit: {commit!r}"
+
+
+# --- advisories ---------------------------------------------------------------------------------
+
+
+def _advisory(record: Advisory, known: _Known) -> Iterator[str]:
+    checks: tuple[Callable[[Advisory, _Known], Iterator[str]], ...] = (
+        _words,
+        _ranges,
+        _edges,
+        _conditions,
+        _mitigation,
+    )
+    for check in checks:
+        yield from check(record, known)
+
+
+def _words(record: Advisory, known: _Known) -> Iterator[str]:
+    if not _ID.fullmatch(record.id):
+        yield f"id {record.id!r} is not of the form A-12345"
+    for name in ("title", "summary"):
+        if not getattr(record, name).strip():
+            yield f"{name} is empty"
+    if not record.mitigation.text.strip():
+        yield "mitigation.text is empty"
+    if not record.source.startswith("https://"):
+        yield "source is missing or not an https address"
+    if any(issue <= 0 for issue in record.issues):
+        yield "issues holds a number that is no issue"
+    for tag in record.withdrawn:
+        release = known.releases.get(build_of(tag))
+        if release is None:
+            yield f"withdrawn build {tag} is not in the releases"
+        elif not release.withdrawn and not record.note:
+            yield f"{tag} is not withdrawn according to the releases, and no note says why"
+
+
+def _ranges(record: Advisory, known: _Known) -> Iterator[str]:
+    if not record.affected and not record.note.strip():
+        yield "affected is empty and no note says why"
+    spans: list[tuple[Build, Build, AffectedRange]] = []
+    for affected in record.affected:
+        end = affected.fixed or affected.last_affected or affected.introduced
+        spans.append((build_of(affected.introduced), build_of(end), affected))
+        if Series.parse(affected.series) not in known.series:
+            yield f"series v{affected.series} is not in the catalog"
+            continue
+        if build_of(affected.introduced) not in known.releases:
+            yield f"introduced {affected.introduced} is not in the releases"
+        if affected.last_affected and build_of(affected.last_affected) not in known.releases:
+            yield f"last_affected {affected.last_affected} is not in the releases"
+        if affected.fixed:
+            yield from _usable("fixed", affected.fixed, known)
+    spans.sort(key=lambda span: (span[0], span[1]))
+    for (_, last, before), (start, _, after) in pairwise(spans):
+        if start < last or (start == last and before.fixed is None):
+            yield f"the ranges from {before.introduced} and from {after.introduced} overlap"
+
+
+def _usable(where: str, tag: str, known: _Known) -> Iterator[str]:
+    release = known.releases.get(build_of(tag))
+    if release is None:
+        yield f"{where} {tag} is not in the releases"
+    elif release.withdrawn:
+        yield f"{where} {tag} was withdrawn"
+
+
+def _edges(record: Advisory, known: _Known) -> Iterator[str]:
+    if record.trigger is Trigger.UPGRADE and not record.edges:
+        yield "trigger is upgrade, but no edge says which one"
+    ranged = {affected.series for affected in record.affected}
+    seen: set[tuple[str, str, str]] = set()
+    for edge in record.edges:
+        name = f"edge {edge.source} to {edge.target}"
+        yield from (f"{name} {text}" for text in _edge(edge, known))
+        if edge.target_affected_only and not ranged & {edge.source, edge.target}:
+            yield f"{name} can never count: no range in either series"
+        steps = {(edge.source, edge.target, step) for step in edge.steps}
+        if steps & seen or len(steps) < len(edge.steps):
+            yield f"{name} stands there twice for the same step"
+        seen |= steps
+
+
+def _edge(edge: Edge, known: _Known) -> Iterator[str]:
+    source, target = Series.parse(edge.source), Series.parse(edge.target)
+    if source == target or upgrade_allowed(known.series, source, target).supported is Answer.NO:
+        yield "is no supported upgrade"
+    if source not in known.series or target not in known.series:
+        yield "names a series that is not in the catalog"
+    if not edge.steps:
+        yield "names no step"
+
+
+def _conditions(record: Advisory, known: _Known) -> Iterator[str]:
+    for condition in record.conditions:
+        if not isinstance(condition, SettingCondition):
+            continue
+        if not _SETTING.fullmatch(condition.name):
+            yield f"not a cluster setting: {condition.name!r}"
+        if bool(condition.equals) == bool(condition.differs):
+            yield f"condition on {condition.name} needs either equals or differs"
+
+
+def _mitigation(record: Advisory, known: _Known) -> Iterator[str]:
+    for tag in record.mitigation.upgrade_to:
+        yield from _usable("mitigation.upgrade_to", tag, known)
+        if affects(known.series, record, build_of(tag)).affected is Answer.YES:
+            yield f"mitigation.upgrade_to {tag} is affected itself"
+    for setting in record.mitigation.settings:
+        if not _SETTING.fullmatch(setting.name):
+            yield f"not a cluster setting: {setting.name!r}"
+        for tag in setting.since:
+            yield from _usable("mitigation.settings.since", tag, known)
+
+
+# --- series -------------------------------------------------------------------------------------
+
+
+def _series(record: SeriesRecord, known: _Known) -> Iterator[str]:
+    series = Series.parse(record.series)
+    if not record.source.startswith("https://"):
+        yield "source is missing or not an https address"
+    expected = expected_sources(known.series, series)
+    if expected is not None and {str(each) for each in expected} != set(record.upgrade_from):
+        wanted = ", ".join(str(each) for each in expected)
+        yield f"upgrade_from differs from the general rule, which says {wanted}"
+    yield from _builds(record)
+    yield from _support(record, known)
+    if bool(record.restorable_into) != bool(record.restore_source):
+        yield "restorable_into and restore_source go together"
+    for text in record.restorable_into:
+        if upgrade_allowed(known.series, series, Series.parse(text)).supported is not Answer.YES:
+            yield f"restorable_into {text} goes against the rule"
+
+
+def _builds(record: SeriesRecord) -> Iterator[str]:
+    builds = [build_of(release.build) for release in record.releases]
+    if not builds:
+        yield "releases is empty"
+    for build in {build for build in builds if builds.count(build) > 1}:
+        yield f"{build} stands in the releases twice"
+    if builds != sorted(builds):
+        yield "releases are not in order"
+    for build, release in zip(builds, record.releases, strict=True):
+        if build.is_custom or build.is_production != (release.kind == "production"):
+            yield f"{release.build} is not a {release.kind} build by its name"
+    first = [
+        release.date
+        for build, release in zip(builds, record.releases, strict=True)
+        if build.is_production and build.patch == 0
+    ]
+    if (first[0] if first else None) != record.released:
+        yield "released is not the day of the first production build"
+
+
+def _support(record: SeriesRecord, known: _Known) -> Iterator[str]:
+    support = record.support
+    ends = [
+        end
+        for end in (
+            support.maintenance_ends,
+            support.assistance_ends,
+            support.lts_assistance_ends,
+        )
+        if end is not None
+    ]
+    if ends != sorted(ends):
+        yield "support ends are not in order"
+    lts = (support.lts_since_build, support.lts_maintenance_ends, support.lts_assistance_ends)
+    if any(lts) and not all(lts):
+        yield "the three lts entries go together"
+    if support.lts_since_build is not None:
+        yield from _usable("support.lts_since_build", support.lts_since_build, known)
+    if record.kind == "innovation" and (support.assistance_ends or any(lts)):
+        yield "an innovation series has neither assistance nor LTS support"

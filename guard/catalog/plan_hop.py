@@ -1,0 +1,208 @@
+"""One hop of a plan: what comes before it, what counts during it, what it costs afterwards.
+
+Sources: "Disable auto-finalization" (`cluster.auto_upgrade.enabled` since v23.2,
+`cluster.preserve_downgrade_option` before), "Finalize a major-version upgrade manually", "Restoring
+Backups Across Versions" (what stays restorable, when to archive a binary), the upgrade pages of
+v19.1 to v24.1 (start from a production release), "Ensure you have a valid license key" (major
+upgrades to v24.3 and later).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from guard.catalog import releases, restore
+from guard.catalog.answers import Answer, ReleaseStatus
+from guard.catalog.plan_release import edges_of
+from guard.catalog.records import Advisory, Edge
+from guard.versions import Build, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guard.catalog.catalog import Catalog
+
+__all__ = ["Hop", "OnTheWay", "Preparation", "describe_hop"]
+
+_AUTO_UPGRADE_SINCE: Final = Series(23, 2)
+_LICENSE_SINCE: Final = Series(24, 3)
+
+
+class OnTheWay(msgspec.Struct, frozen=True):
+    """An advisory that counts during a hop, and why."""
+
+    advisory: Advisory
+    edge: Edge | None
+    affected: Answer
+    reason: str
+
+
+class Preparation(msgspec.Struct, frozen=True):
+    """A patch upgrade within the old series that must come before the hop."""
+
+    build: Build
+    reason: str
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """One upgrade: from one series to another, or a patch upgrade within a series.
+
+    Attributes:
+        source: series the cluster is on, final.
+        target: series it is on afterwards, final.
+        build: the release to install, the best one unless a good one was asked for.
+        skips: series left out.
+        reasons: why this hop and this release.
+        before: patch upgrades within `source` that come first.
+        advisories: advisories that count on this hop although `build` was chosen well.
+        keep_way_back: SQL that keeps the cluster from finalizing on its own.
+        finalize: SQL that ends the hop; nothing for a patch upgrade.
+        restorable: series whose backups can be restored after the hop.
+        lost: series whose backups could be restored before and cannot afterwards.
+        archive: what to archive before the hop, in words.
+    """
+
+    source: Series
+    target: Series
+    build: Build
+    skips: tuple[Series, ...]
+    reasons: tuple[str, ...]
+    before: tuple[Preparation, ...]
+    advisories: tuple[OnTheWay, ...]
+    keep_way_back: tuple[str, ...]
+    finalize: tuple[str, ...]
+    restorable: tuple[Series, ...]
+    lost: tuple[Series, ...]
+    archive: tuple[str, ...]
+
+
+def describe_hop(
+    catalog: Catalog,
+    source: Series,
+    target: Series,
+    here: Build | None,
+    build: Build,
+    chosen: tuple[str, ...],
+    *,
+    first: bool,
+) -> Hop:
+    """Describe the upgrade from `source` (running `here`, None if unknown) to `build`.
+
+    Args:
+        catalog: the catalog.
+        source: series the cluster is on.
+        target: series of `build`.
+        here: what it runs, None if only the series is known.
+        build: the release to install.
+        chosen: why that release.
+        first: this is the plan's first hop, so that `here` is the cluster's own build.
+    """
+    answer = catalog.upgrade_allowed(source, target)
+    major = source != target
+    before = _preparation(catalog, source, target, here) if major else None
+    ready = before.build if before is not None else here
+    status = catalog.release(build)
+    reasons = [answer.reason, *chosen]
+    if status.status is ReleaseStatus.TESTING:
+        reasons.append(f"{status.reason}, not meant for production")
+    if first and here is not None and not catalog.release(here).known:
+        reasons.append(f"{catalog.release(here).reason}: its advisories are not known")
+    if major and target >= _LICENSE_SINCE:
+        reasons.append(f"an upgrade to v{target} needs a valid license key in the cluster")
+    was = restore.restorable_backups(catalog.series, source)
+    now = restore.restorable_backups(catalog.series, target)
+    lost = tuple(series for series in was if series not in now)
+    return Hop(
+        source=source,
+        target=target,
+        build=build,
+        skips=answer.skips,
+        reasons=tuple(reasons),
+        before=() if before is None else (before,),
+        advisories=tuple(_on_the_way(catalog, source, ready, build)),
+        keep_way_back=_keep_way_back(source) if major else (),
+        finalize=_finalize(source, target) if major else (),
+        restorable=now,
+        lost=lost,
+        archive=tuple(
+            f"a cockroach v{series} binary beside v{series} backups that must stay usable: after "
+            f"this hop they can no longer be restored here"
+            for series in lost
+        ),
+    )
+
+
+def _keep_way_back(source: Series) -> tuple[str, ...]:
+    if source >= _AUTO_UPGRADE_SINCE:
+        return ("SET CLUSTER SETTING cluster.auto_upgrade.enabled = false;",)
+    return (f"SET CLUSTER SETTING cluster.preserve_downgrade_option = '{source}';",)
+
+
+def _finalize(source: Series, target: Series) -> tuple[str, ...]:
+    if source >= _AUTO_UPGRADE_SINCE:
+        return (f"SET CLUSTER SETTING version = '{target}';",)
+    return ("RESET CLUSTER SETTING cluster.preserve_downgrade_option;",)
+
+
+def _preparation(
+    catalog: Catalog, source: Series, target: Series, here: Build | None
+) -> Preparation | None:
+    """Say whether the old series must be patched first, and why.
+
+    It must when the running build is a testing release, when an advisory of this very edge affects
+    it and is repaired in the same series, or when the edge's mitigation is a setting that only a
+    later build of the series has.
+    """
+    record = catalog.series.get(source)
+    good = [] if record is None else releases.installable(record)
+    better = [build for build, _ in good if here is None or build > here]
+    if not better:
+        return None
+    reasons: list[str] = []
+    if here is not None and here.is_prerelease:
+        reasons.append("a major upgrade starts from a production release")
+    for advisory in catalog.advisories.values():
+        if not any(True for _ in edges_of(advisory, source, target)):
+            continue
+        needed = [
+            Build.parse(tag)
+            for setting in advisory.mitigation.settings
+            for tag in setting.since
+            if Build.parse(tag).series == source
+        ]
+        if needed and (here is None or here < min(needed)):
+            reasons.append(f"{advisory.id}: its workaround needs {min(needed)} or later")
+        elif here is not None and _repaired(catalog, advisory, here, better[0]):
+            reasons.append(f"{advisory.id} affects {here} and is repaired in {better[0]}")
+    if not reasons:
+        return None
+    return Preparation(better[0], "; ".join(reasons))
+
+
+def _repaired(catalog: Catalog, advisory: Advisory, old: Build, new: Build) -> bool:
+    before, after = catalog.affects(advisory, old), catalog.affects(advisory, new)
+    return before.affected is Answer.YES and after.affected is Answer.NO
+
+
+def _on_the_way(
+    catalog: Catalog, source: Series, here: Build | None, build: Build
+) -> Iterator[OnTheWay]:
+    """Yield the advisories that count on a hop: on its edge, or in the release it leads to."""
+    for advisory in catalog.advisories.values():
+        after = catalog.affects(advisory, build)
+        edges = list(edges_of(advisory, source, build.series))
+        counts = [
+            edge
+            for edge in edges
+            if not edge.target_affected_only
+            or after.affected is not Answer.NO
+            or (here is not None and catalog.affects(advisory, here).affected is Answer.YES)
+        ]
+        if counts:
+            steps = ", ".join(dict.fromkeys(step for edge in counts for step in edge.steps))
+            reason = f"bites on the way from v{source} to v{build.series}, at: {steps}"
+            yield OnTheWay(advisory, counts[0], after.affected, reason)
+        elif not edges and after.affected is not Answer.NO:
+            yield OnTheWay(advisory, None, after.affected, after.reason)

@@ -1,0 +1,101 @@
+"""The release to install on a hop.
+
+The best one is the newest of its series that is not withdrawn, not only for CockroachDB Cloud, and
+not hit by an advisory that would block the hop: one on the hop's edge, or one of data loss or
+corruption that a later release of the series repairs. Source of the facts: the list of releases and
+the advisories; the choice is guard's own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from guard.catalog import releases
+from guard.catalog.answers import Answer, ReleaseStatus
+from guard.catalog.records import Category
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guard.catalog.catalog import Catalog
+    from guard.catalog.records import Advisory, Edge
+    from guard.versions import Build, Series
+
+__all__ = ["choose_release", "edges_of"]
+
+_SEVERE: Final = frozenset({Category.DATA_LOSS, Category.CORRUPTION})
+
+
+def choose_release(
+    catalog: Catalog,
+    source: Series,
+    target: Series,
+    *,
+    asked: Build | None = None,
+    floor: Build | None = None,
+) -> tuple[Build, tuple[str, ...]] | None:
+    """Choose the release to install: the one asked for if nothing speaks against it, else the best.
+
+    Args:
+        catalog: the catalog.
+        source: series the cluster comes from.
+        target: series of the release, which the catalog holds.
+        asked: the release that the operator named.
+        floor: no release older than this one.
+
+    Returns:
+        The release and the reasons, or None if there is none to install.
+    """
+    against: tuple[str, ...] = ()
+    if asked is not None:
+        reasons = tuple(_objections(catalog, source, asked))
+        if not reasons:
+            return asked, (f"{asked} was asked for{_newer(catalog, asked)}",)
+        against = tuple(f"not {asked}, which was asked for: {reason}" for reason in reasons)
+    candidates = [build for build, _ in releases.installable(catalog.series[target])]
+    lowest = asked or floor
+    if lowest is not None:  # a build older than the one asked for or running is no help
+        candidates = [build for build in candidates if build >= lowest]
+    for build in candidates:
+        if not tuple(_objections(catalog, source, build)):
+            text = f"{build} is the newest v{target} release that no blocking advisory affects"
+            return build, (*against, text)
+    if not candidates:
+        return (asked, against) if asked is not None else None
+    newest = candidates[0]
+    rest = tuple(f"{newest}: {reason}" for reason in _objections(catalog, source, newest))
+    text = f"{newest} is the newest v{target} release, and no v{target} release is free of these"
+    return newest, (*against, text, *rest)
+
+
+def _newer(catalog: Catalog, asked: Build) -> str:
+    newest = catalog.newest_release(asked.series).build
+    return f"; {newest} is newer" if newest is not None and newest > asked else ""
+
+
+def _objections(catalog: Catalog, source: Series, build: Build) -> Iterator[str]:
+    """Yield what speaks against installing a build on the way from `source`."""
+    answer = catalog.release(build)
+    if answer.status is ReleaseStatus.CLOUD_ONLY:
+        yield answer.reason
+    for advisory in catalog.advisories.values():
+        if catalog.affects(advisory, build).affected is not Answer.YES:
+            continue
+        edges = [edge for edge in edges_of(advisory, source, build.series) if edge.effect == "block"]
+        if any(edge.target_affected_only for edge in edges):
+            yield f"{advisory.id} ({advisory.title})"
+        elif advisory.category in _SEVERE:
+            fixed = [
+                other
+                for other, _ in releases.installable(catalog.series[build.series])
+                if other > build and catalog.affects(advisory, other).affected is Answer.NO
+            ]
+            if fixed:
+                yield f"{advisory.id} ({advisory.title}), repaired in {fixed[-1]}"
+
+
+def edges_of(advisory: Advisory, source: Series, target: Series) -> Iterator[Edge]:
+    """Yield the edges of an advisory that are this very hop."""
+    for edge in advisory.edges:
+        if (edge.source, edge.target) == (str(source), str(target)):
+            yield edge
