@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from guard.catalog.answers import AffectedAnswer, Answer
 from guard.catalog.releases import build_of
+from guard.catalog.words import range_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,7 @@ def affects(catalog: Mapping[Series, SeriesRecord], advisory: Advisory, build: B
     ranges = [affected for affected in advisory.affected if affected.series == series]
     for affected in ranges:
         if _inside(affected, build):
-            reason = f"{build} lies in {_text(affected)}"
+            reason = f"{build} lies in {range_text(affected)}"
             if build.is_custom:
                 reason += "; a custom build may carry the repair all the same"
             return AffectedAnswer(advisory, build, Answer.YES, affected, reason)
@@ -37,7 +38,7 @@ def affects(catalog: Mapping[Series, SeriesRecord], advisory: Advisory, build: B
         if doubt:
             return AffectedAnswer(advisory, build, Answer.UNKNOWN, affected, doubt)
     if ranges:
-        reason = f"{build} lies outside " + " and ".join(_text(affected) for affected in ranges)
+        reason = f"{build} lies outside " + " and ".join(range_text(affected) for affected in ranges)
     else:
         reason = f"no v{series} build is affected"
     return AffectedAnswer(advisory, build, Answer.NO, None, reason)
@@ -63,9 +64,3 @@ def _doubt(record: SeriesRecord | None, affected: AffectedRange, build: Build) -
     if build > last and all(other <= last for other in builds):
         return f"{build} is newer than {last}, the last affected build that the catalog knows"
     return ""
-
-
-def _text(affected: AffectedRange) -> str:
-    if affected.fixed is not None:
-        return f"{affected.introduced} up to before {affected.fixed}"
-    return f"{affected.introduced} up to {affected.last_affected}"

@@ -166,8 +166,10 @@ def _ranges(record: Advisory, known: _Known) -> Iterator[str]:
     for affected in record.affected:
         end = affected.fixed or affected.last_affected or affected.introduced
         spans.append((build_of(affected.introduced), build_of(end), affected))
-        if Series.parse(affected.series) not in known.series:
+        if _unknown(affected.series, known):
             yield f"series v{affected.series} is not in the catalog"
+            continue
+        if _older(affected.series, known):
             continue
         if build_of(affected.introduced) not in known.releases:
             yield f"introduced {affected.introduced} is not in the releases"
@@ -181,7 +183,18 @@ def _ranges(record: Advisory, known: _Known) -> Iterator[str]:
             yield f"the ranges from {before.introduced} and from {after.introduced} overlap"
 
 
+def _older(series: str, known: _Known) -> bool:
+    """True for a series before the catalog's first one, of which no builds are listed."""
+    return Series.parse(series) < min(known.series, default=Series(0, 0))
+
+
+def _unknown(series: str, known: _Known) -> bool:
+    return Series.parse(series) not in known.series and not _older(series, known)
+
+
 def _usable(where: str, tag: str, known: _Known) -> Iterator[str]:
+    if _older(str(build_of(tag).series), known):
+        return
     release = known.releases.get(build_of(tag))
     if release is None:
         yield f"{where} {tag} is not in the releases"
@@ -207,9 +220,9 @@ def _edges(record: Advisory, known: _Known) -> Iterator[str]:
 
 def _edge(edge: Edge, known: _Known) -> Iterator[str]:
     source, target = Series.parse(edge.source), Series.parse(edge.target)
-    if source == target or upgrade_allowed(known.series, source, target).supported is Answer.NO:
+    if upgrade_allowed(known.series, source, target).supported is Answer.NO:
         yield "is no supported upgrade"
-    if source not in known.series or target not in known.series:
+    if _unknown(edge.source, known) or _unknown(edge.target, known):
         yield "names a series that is not in the catalog"
     if not edge.steps:
         yield "names no step"

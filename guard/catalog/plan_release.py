@@ -81,8 +81,7 @@ def _objections(catalog: Catalog, source: Series, build: Build) -> Iterator[str]
     for advisory in catalog.advisories.values():
         if catalog.affects(advisory, build).affected is not Answer.YES:
             continue
-        edges = [edge for edge in edges_of(advisory, source, build.series) if edge.effect == "block"]
-        if any(edge.target_affected_only for edge in edges):
+        if any(_forbids(edge) for edge in edges_of(advisory, source, build.series)):
             yield f"{advisory.id} ({advisory.title})"
         elif advisory.category in _SEVERE:
             fixed = [
@@ -92,6 +91,11 @@ def _objections(catalog: Catalog, source: Series, build: Build) -> Iterator[str]
             ]
             if fixed:
                 yield f"{advisory.id} ({advisory.title}), repaired in {fixed[-1]}"
+
+
+def _forbids(edge: Edge) -> bool:
+    """True for an edge that blocks a step of the way forward."""
+    return edge.effect == "block" and not {"start", "next-node", "finalize"}.isdisjoint(edge.steps)
 
 
 def edges_of(advisory: Advisory, source: Series, target: Series) -> Iterator[Edge]:

@@ -1,0 +1,58 @@
+"""A record's ranges and conditions in words, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guard.catalog.records import (
+    FeatureCondition,
+    JobCondition,
+    ScheduleCondition,
+    SettingCondition,
+    UnfinalizedCondition,
+    UnreadableCondition,
+)
+
+if TYPE_CHECKING:
+    from guard.catalog.records import Advisory, AffectedRange, Condition
+
+__all__ = ["condition_text", "conditions_text", "range_text", "ranges_text"]
+
+
+def range_text(affected: AffectedRange) -> str:
+    """Say which builds a range holds: ``v21.2.0 up to before v21.2.1``."""
+    if affected.fixed is not None:
+        return f"{affected.introduced} up to before {affected.fixed}"
+    if affected.introduced == affected.last_affected:
+        return f"{affected.introduced}, not repaired in v{affected.series}"
+    return f"{affected.introduced} to {affected.last_affected}, not repaired in v{affected.series}"
+
+
+def ranges_text(advisory: Advisory) -> str:
+    """Say which builds an advisory affects, series by series."""
+    return "; ".join(range_text(affected) for affected in advisory.affected) or "no listed build"
+
+
+def condition_text(condition: Condition) -> str:
+    """Say when a condition holds."""
+    match condition:
+        case SettingCondition(name=name, equals=equals) if equals:
+            return f"cluster setting {name} is {' or '.join(equals)}"
+        case SettingCondition(name=name, differs=differs):
+            return f"cluster setting {name} is other than {' or '.join(differs)}"
+        case JobCondition(types=types, state=state):
+            kind = "an unfinished" if state == "active" else "any"
+            return f"there is {kind} {' or '.join(types)} job"
+        case ScheduleCondition(label_prefix=prefix):
+            return f"there is a schedule named {prefix}…"
+        case FeatureCondition(name=name):
+            return f"the schema uses {name}"
+        case UnfinalizedCondition(series=series):
+            return f"the cluster version is below {series}"
+        case UnreadableCondition(ask=ask):
+            return f"for a person to find out: {ask}"
+
+
+def conditions_text(advisory: Advisory) -> str:
+    """Say under which conditions an advisory applies; empty if under all."""
+    return "; and ".join(condition_text(condition) for condition in advisory.conditions)
