@@ -31,10 +31,15 @@ _LICENSE_SINCE: Final = Series(24, 3)
 
 
 class OnTheWay(msgspec.Struct, frozen=True):
-    """An advisory that counts during a hop, and why."""
+    """An advisory that counts during a hop, and why.
+
+    `edge` is None if it merely affects the release installed; `lasting` is True if it affects what
+    the cluster runs before as well, so that the hop changes nothing about it.
+    """
 
     advisory: Advisory
     edge: Edge | None
+    lasting: bool
     affected: Answer
     reason: str
 
@@ -192,17 +197,16 @@ def _on_the_way(
     """Yield the advisories that count on a hop: on its edge, or in the release it leads to."""
     for advisory in catalog.advisories.values():
         after = catalog.affects(advisory, build)
+        old = here is not None and catalog.affects(advisory, here).affected is Answer.YES
         edges = list(edges_of(advisory, source, build.series))
         counts = [
             edge
             for edge in edges
-            if not edge.target_affected_only
-            or after.affected is not Answer.NO
-            or (here is not None and catalog.affects(advisory, here).affected is Answer.YES)
+            if not edge.target_affected_only or after.affected is not Answer.NO or old
         ]
         if counts:
             steps = ", ".join(dict.fromkeys(step for edge in counts for step in edge.steps))
             reason = f"bites on the way from v{source} to v{build.series}, at: {steps}"
-            yield OnTheWay(advisory, counts[0], after.affected, reason)
+            yield OnTheWay(advisory, counts[0], old, after.affected, reason)
         elif not edges and after.affected is not Answer.NO:
-            yield OnTheWay(advisory, None, after.affected, after.reason)
+            yield OnTheWay(advisory, None, old, after.affected, after.reason)

@@ -37,9 +37,9 @@ def condition_text(condition: Condition) -> str:
     """Say when a condition holds."""
     match condition:
         case SettingCondition(name=name, equals=equals) if equals:
-            return f"cluster setting {name} is {' or '.join(equals)}"
+            return f"cluster setting {name} is {_values(equals)}"
         case SettingCondition(name=name, differs=differs):
-            return f"cluster setting {name} is other than {' or '.join(differs)}"
+            return f"cluster setting {name} is not {_values(differs)}"
         case JobCondition(types=types, state=state):
             kind = "an unfinished" if state == "active" else "any"
             return f"there is {kind} {' or '.join(types)} job"
@@ -50,7 +50,11 @@ def condition_text(condition: Condition) -> str:
         case UnfinalizedCondition(series=series):
             return f"the cluster version is below {series}"
         case UnreadableCondition(ask=ask):
-            return f"for a person to find out: {ask}"
+            return f"a person finds that it does: {ask}"
+
+
+def _values(values: tuple[str, ...]) -> str:
+    return " or ".join(value or "empty" for value in values)
 
 
 def conditions_text(advisory: Advisory) -> str:

@@ -1,0 +1,160 @@
+"""``guard advisories``: the advisories guard knows, which ones touch a build or a hop, export."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from guard.cli.catalog_tools import (
+    Format,
+    open_catalog,
+    print_json,
+    read_build,
+    usage_error,
+    wrap,
+)
+from guard.decision.result import ExitCode
+
+if TYPE_CHECKING:
+    from guard.catalog import Catalog
+    from guard.catalog.records import Advisory
+    from guard.versions import Build
+
+app = typer.Typer()
+
+_CatalogOption = Annotated[
+    Path | None, typer.Option("--catalog", metavar="DIR", help="More catalog records.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def advisories(
+    context: typer.Context,
+    affecting: Annotated[
+        str | None, typer.Option(metavar="vX.Y.Z", help="Only those that affect this build.")
+    ] = None,
+    between: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="vA vB", help="Only what going from one build to the other changes."),
+    ] = None,
+    catalog: _CatalogOption = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+) -> None:
+    """List the published advisories. Exit code 11 if the catalog does not know a build named."""
+    if context.invoked_subcommand is not None:
+        context.obj = catalog
+        return
+    if affecting is not None and between is not None:
+        usage_error("--affecting and --between exclude each other")
+    known = open_catalog(catalog)
+    named: list[Build] = []
+    if affecting is not None:
+        build = read_build(affecting)
+        named = [build]
+        answers = known.advisories_affecting(build).affected
+        rows = [
+            (each.advisory, {"applies": each.affected.value, "reason": each.reason}) for each in answers
+        ]
+        heading = f"{len(rows)} of {len(known.advisories)} advisories affect {build}"
+    elif between is not None:
+        named = [read_build(text) for text in between]
+        rows = _between(known, *named)
+        heading = f"{len(rows)} advisories change or count from {named[0]} to {named[1]}"
+    else:
+        rows = [(advisory, {}) for advisory in known.advisories.values()]
+        heading = f"{len(rows)} advisories"
+    if output is Format.JSON:
+        print_json([_as_json(advisory, more) for advisory, more in rows])
+    else:
+        _print(f"{heading}, catalog of {known.date}", rows)
+    unknown = [answer for answer in map(known.release, named) if not answer.known]
+    for answer in unknown:
+        typer.echo(f"The list may be incomplete: {answer.reason}", err=True)
+    raise typer.Exit(ExitCode.UNKNOWN if unknown else ExitCode.ALLOW)
+
+
+def _between(known: Catalog, old: Build, new: Build) -> list[tuple[Advisory, dict[str, Any]]]:
+    from guard.catalog.difference import difference
+
+    return [
+        (each.advisory, {"change": each.change.value, "reason": each.reason})
+        for each in difference(known, old, new)
+    ]
+
+
+def _as_json(advisory: Advisory, more: dict[str, Any]) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "id": advisory.id,
+        "title": advisory.title,
+        "category": advisory.category.value,
+        "date": advisory.date.isoformat(),
+        "trigger": advisory.trigger.value,
+        "affected": [
+            {
+                "series": affected.series,
+                "introduced": affected.introduced,
+                "fixed": affected.fixed,
+                "last_affected": affected.last_affected,
+            }
+            for affected in advisory.affected
+        ],
+        "summary": " ".join(advisory.summary.split()),
+        "edges": msgspec.to_builtins(advisory.edges),
+        "conditions": msgspec.to_builtins(advisory.conditions),
+        "mitigation": msgspec.to_builtins(advisory.mitigation),
+        "docs": advisory.source,
+        **more,
+    }
+
+
+def _print(heading: str, rows: list[tuple[Advisory, dict[str, Any]]]) -> None:
+    from guard.catalog.words import ranges_text
+
+    typer.echo(heading)
+    for advisory, more in rows:
+        state = more.get("change") or more.get("applies")
+        mark = f" [{state}]" if state and state != "yes" else ""
+        typer.echo(f"\n{advisory.id}{mark}  {advisory.title}")
+        typer.echo(wrap("what", f"{advisory.category}, {advisory.date}"))
+        typer.echo(wrap("affected", ranges_text(advisory)))
+        if "reason" in more:
+            typer.echo(wrap("why", more["reason"]))
+        typer.echo(wrap("docs", advisory.source))
+
+
+class ExportFormat(StrEnum):
+    """The formats that advisories can be exported in."""
+
+    OSV = "osv"
+
+
+@app.command("export")
+def export(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.")],
+    output: Annotated[  # one format so far; naming it keeps scripts right when there are more
+        ExportFormat, typer.Option("--format", help="How to write.")
+    ] = ExportFormat.OSV,
+    catalog: _CatalogOption = None,
+) -> None:
+    """Write one file per advisory, in the Open Source Vulnerability format."""
+    import json
+
+    from guard.catalog.osv import osv_records
+
+    known = open_catalog(catalog or context.obj)
+    count = 0
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, record in osv_records(known):
+            text = json.dumps(record, indent=2, ensure_ascii=False)
+            (directory / name).write_text(f"{text}\n", encoding="utf-8")
+            count += 1
+    except OSError as error:
+        usage_error(f"{error.filename or directory}: {error.strerror}")
+    typer.echo(f"{count} records written to {directory}")

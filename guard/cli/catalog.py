@@ -1,0 +1,75 @@
+"""``guard catalog``: check catalog records, and compile the shipped ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guard.cli.catalog_tools import Format, print_json, usage_error
+from guard.decision.result import ExitCode
+
+app = typer.Typer(help="Check catalog records, compile them.", no_args_is_help=True)
+
+
+@app.command("lint")
+def lint_command(
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="By default the shipped records.")
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+) -> None:
+    """Look for mistakes in catalog records. Exit code 10 if there are any."""
+    from guard.catalog.errors import CatalogError
+    from guard.catalog.lint import lint
+
+    try:
+        problems = lint(directory)
+    except CatalogError as error:
+        usage_error(str(error))
+    if output is Format.JSON:
+        print_json([{"file": str(each.path), "problem": each.message} for each in problems])
+    else:
+        for problem in problems:
+            typer.echo(str(problem))
+        typer.echo(f"{len(problems) or 'no'} problem{'s' if len(problems) != 1 else ''}")
+    raise typer.Exit(ExitCode.BLOCK if problems else ExitCode.ALLOW)
+
+
+@app.command("build")
+def build_command(
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="By default the shipped records.")
+    ] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="By default DIR/compiled.json."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 10 if FILE is out of date.")
+    ] = False,
+) -> None:
+    """Compile the TOML records into the one file that guard reads at run time."""
+    from guard.catalog.compile import compile_directory
+    from guard.catalog.errors import CatalogError
+    from guard.catalog.files import read_bytes
+    from guard.catalog.lint import SHIPPED
+
+    directory = directory or SHIPPED
+    target = target or directory / "compiled.json"
+    try:
+        data = compile_directory(directory)
+        if check:
+            current = read_bytes(target, limit=2 * len(data) + 1)
+    except CatalogError as error:
+        usage_error(str(error))
+    if check:
+        fresh = current == data
+        typer.echo(f"{target} is {'up to date' if fresh else 'out of date'}")
+        raise typer.Exit(ExitCode.ALLOW if fresh else ExitCode.BLOCK)
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        usage_error(f"{target}: {error.strerror}")
+    typer.echo(f"{target}: {len(data)} bytes")

@@ -1,0 +1,193 @@
+"""``guard plan``: the way from one version to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from guard.cli.catalog_tools import (
+    Format,
+    exit_for,
+    open_catalog,
+    print_json,
+    read_version,
+    usage_error,
+    wrap,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from guard.catalog import Catalog
+    from guard.catalog.plan import Plan
+    from guard.catalog.plan_hop import Hop, OnTheWay
+    from guard.versions import Build, Series
+
+app = typer.Typer()
+
+
+@app.command()
+def plan(
+    to: Annotated[str, typer.Option(metavar="vB", help="Where to go: vX.Y.Z, or vX.Y.")],
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="vA", help="What the cluster runs: vX.Y.Z, or vX.Y."),
+    ] = None,
+    url: Annotated[
+        list[str] | None, typer.Option(help="Read --from from this cluster. Repeatable.")
+    ] = None,
+    snapshot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Read --from from this snapshot.")
+    ] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="More catalog records, or newer ones.")
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+) -> None:
+    """Plan an upgrade over as few supported hops as possible.
+
+    Exit code 0 with a plan, 10 if the way is not supported (a downgrade, a withdrawn target), 11 if
+    the catalog cannot tell.
+    """
+    live = bool(url) or snapshot is not None
+    if live == (start is not None):
+        usage_error("give either --from or one of --url and --snapshot")
+    target = read_version(to)
+    known = open_catalog(catalog)
+    source: Build | Series
+    via: Series | None = None
+    if start is None:
+        from guard.cli.position import read_position
+
+        position = read_position(url, snapshot)
+        source, via = position.build, position.under_way
+    else:
+        source = read_version(start)
+    from guard.catalog.plan import make_plan
+
+    made = make_plan(known, source, target, via=via)
+    if output is Format.JSON:
+        print_json(_as_json(known, made))
+    else:
+        typer.echo("\n".join(_lines(known, made)))
+    raise typer.Exit(exit_for(made.supported))
+
+
+# --- JSON ---------------------------------------------------------------------------------------
+
+
+def _names(series: Iterable[Series]) -> list[str]:
+    return [f"v{each}" for each in series]
+
+
+def _as_json(known: Catalog, made: Plan) -> dict[str, Any]:
+    return {
+        "from": made.source,
+        "to": made.target,
+        "supported": made.supported.value == "yes",
+        "answer": made.supported.value,
+        "exit_code": int(exit_for(made.supported)),
+        "reason": made.reason,
+        "hops": [_hop_json(hop) for hop in made.hops],
+        "catalog_date": known.date.isoformat(),
+    }
+
+
+def _hop_json(hop: Hop) -> dict[str, Any]:
+    return {
+        "from": f"v{hop.source}",
+        "to": f"v{hop.target}",
+        "release": str(hop.build),
+        "skips": _names(hop.skips),
+        "reasons": list(hop.reasons),
+        "before": [{"release": str(each.build), "reason": each.reason} for each in hop.before],
+        "advisories": [_advisory_json(each) for each in hop.advisories],
+        "keep_way_back": list(hop.keep_way_back),
+        "finalize": list(hop.finalize),
+        "restorable": _names(hop.restorable),
+        "no_longer_restorable": _names(hop.lost),
+        "archive": list(hop.archive),
+    }
+
+
+def _advisory_json(met: OnTheWay) -> dict[str, Any]:
+    import msgspec
+
+    from guard.catalog.words import conditions_text
+
+    return {
+        "id": met.advisory.id,
+        "title": met.advisory.title,
+        "category": met.advisory.category.value,
+        "effect": met.edge.effect if met.edge is not None else "warn",
+        "steps": list(met.edge.steps) if met.edge is not None else [],
+        "affected_before": met.lasting,
+        "reason": met.reason,
+        "conditions": conditions_text(met.advisory),
+        "mitigation": msgspec.to_builtins(met.advisory.mitigation),
+        "docs": met.advisory.source,
+    }
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+
+def _lines(known: Catalog, made: Plan) -> Iterator[str]:
+    yield f"{made.supported.upper()}: from {made.source} to {made.target}: {made.reason}"
+    for number, hop in enumerate(made.hops, start=1):
+        yield ""
+        yield f"{number}. v{hop.source} to v{hop.target}: install {hop.build}"
+        yield from _hop_lines(hop)
+    yield ""
+    if any(hop.finalize for hop in made.hops):
+        yield (
+            "Each hop ends with its finalization: no way back after it, and no next hop before "
+            "SHOW CLUSTER SETTING version prints the new version."
+        )
+    yield f"Catalog of {known.date}."
+
+
+def _hop_lines(hop: Hop) -> Iterator[str]:
+    for reason in hop.reasons:
+        yield wrap("why", reason)
+    for preparation in hop.before:
+        yield wrap("first", f"patch v{hop.source} to {preparation.build}: {preparation.reason}")
+    for command in hop.keep_way_back:
+        yield _command("keep back", command)
+    for met in hop.advisories:
+        yield from _advisory_lines(met)
+    lasting = [met.advisory.id for met in hop.advisories if met.lasting and met.edge is None]
+    if lasting:
+        yield wrap("still", f"{hop.build} is affected, as before, by {', '.join(lasting)}")
+    for command in hop.finalize:
+        yield _command("finalize", command)
+    if hop.finalize:
+        yield wrap("backups", f"restorable afterwards: {', '.join(_names(hop.restorable))}")
+    for text in hop.archive:
+        yield wrap("archive", text)
+
+
+def _command(label: str, command: str) -> str:
+    """One line, never broken, so that it can be pasted."""
+    return f"   {label:<10}{command}"
+
+
+def _advisory_lines(met: OnTheWay) -> Iterator[str]:
+    from guard.catalog.words import conditions_text
+
+    advisory = met.advisory
+    if met.edge is None:
+        if not met.lasting:
+            yield wrap("affected", f"{advisory.id}: {advisory.title}; {met.reason}")
+            yield wrap("", advisory.source)
+        return
+    yield wrap("advisory", f"{advisory.id}: {advisory.title}; {met.reason}")
+    conditions = conditions_text(advisory)
+    if conditions:
+        yield wrap("", f"counts if {conditions}")
+    yield wrap("", advisory.mitigation.text)
+    for command in advisory.mitigation.commands:
+        yield _command("", command)
+    yield wrap("", advisory.source)

@@ -1,0 +1,83 @@
+"""Where a cluster stands, for the commands that may read it instead of being told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer
+
+from guard.decision.cluster import Cluster, NotCollected
+from guard.decision.result import ExitCode
+from guard.versions import Build, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guard.snapshot.model import Snapshot
+
+__all__ = ["Position", "Unreadable", "position_of", "read_position"]
+
+
+class Unreadable(Exception):
+    """The snapshot does not say where the cluster stands; the text says why."""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where a cluster stands.
+
+    Attributes:
+        series: the active cluster version's series: what backups taken now belong to.
+        build: the oldest build among the member nodes.
+        under_way: the series an upgrade is under way to, None when there is none.
+        mixed: the member nodes do not all belong to one series.
+    """
+
+    series: Series
+    build: Build
+    under_way: Series | None
+    mixed: bool
+
+
+def position_of(snapshot: Snapshot) -> Position:
+    """Read the position from a snapshot.
+
+    An upgrade is under way as long as a node runs a newer series than the cluster version, or the
+    cluster version itself is migrating.
+
+    Raises:
+        Unreadable: the nodes or the cluster version were not collected, or a node's build is not
+            known: the oldest build cannot be named then.
+    """
+    cluster = Cluster.of(snapshot)
+    try:
+        members, version = cluster.members, cluster.version
+    except NotCollected as error:
+        raise Unreadable(str(error)) from error
+    builds = []
+    for node in members:
+        if node.build is None:
+            raise Unreadable(f"the build of {node.name} is not known: {node.doubt}")
+        builds.append(node.build)
+    if not builds:
+        raise Unreadable("no member node is known")
+    newest = max(build.series for build in builds)
+    reached = version.active.target or newest if version.migrating else newest
+    under_way = max(reached, newest)
+    return Position(
+        series=version.series,
+        build=min(builds),
+        under_way=under_way if version.migrating or under_way > version.series else None,
+        mixed=len({build.series for build in builds}) > 1,
+    )
+
+
+def read_position(url: Sequence[str] | None, snapshot: str | None) -> Position:
+    """Take or load a snapshot and read the position from it; exit with code 11 if it cannot be."""
+    from guard.cli.source import take_snapshot
+
+    try:
+        return position_of(take_snapshot(urls=url, snapshot=snapshot))
+    except Unreadable as error:
+        typer.echo(f"Error: cannot tell where the cluster stands: {error}", err=True)
+        raise typer.Exit(ExitCode.UNKNOWN) from error

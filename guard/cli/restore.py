@@ -1,0 +1,90 @@
+"""``guard restore``: may a backup of one version be restored into another?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guard.cli.catalog_tools import (
+    Format,
+    exit_for,
+    open_catalog,
+    print_json,
+    read_series,
+    usage_error,
+    wrap,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def restore(
+    backup: Annotated[
+        str,
+        typer.Option(metavar="vX.Y", help="Cluster version when the backup was taken."),
+    ],
+    into: Annotated[
+        str | None,
+        typer.Option(metavar="vX.Y", help="Cluster version of the cluster to restore into."),
+    ] = None,
+    full_cluster: Annotated[
+        bool, typer.Option("--full-cluster", help="The whole cluster is to be restored.")
+    ] = False,
+    url: Annotated[
+        list[str] | None, typer.Option(help="Read --into from this cluster. Repeatable.")
+    ] = None,
+    snapshot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Read --into from this snapshot.")
+    ] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="More catalog records, or newer ones.")
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+) -> None:
+    """Say whether a backup may be restored. Exit code 0 yes, 10 no, 11 cannot tell.
+
+    The version of a backup is the cluster version when it was taken: a cluster whose upgrade is not
+    finalized still writes backups of the old version.
+    """
+    live = bool(url) or snapshot is not None
+    if live == (into is not None):
+        usage_error("give either --into or one of --url and --snapshot")
+    known = open_catalog(catalog)
+    mixed: bool | None = False
+    if into is None:
+        from guard.cli.position import read_position
+
+        position = read_position(url, snapshot)
+        series, mixed = position.series, position.under_way is not None or position.mixed
+    else:
+        series = read_series(into)
+    answer = known.restore_allowed(
+        read_series(backup), series, full_cluster=full_cluster, into_mixed=mixed
+    )
+    if output is Format.JSON:
+        print_json(
+            {
+                "backup": f"v{answer.backup}",
+                "into": f"v{answer.into}",
+                "full_cluster": answer.full_cluster,
+                "allowed": {"yes": True, "no": False}.get(answer.allowed.value),
+                "answer": answer.allowed.value,
+                "basis": answer.basis.value,
+                "reason": answer.reason,
+                "docs": answer.docs,
+                "catalog_date": known.date.isoformat(),
+                "exit_code": int(exit_for(answer.allowed)),
+            }
+        )
+    else:
+        what = "a full-cluster backup" if full_cluster else "a backup"
+        words = {"yes": "may be restored into", "no": "must not be restored into"}
+        verb = words.get(answer.allowed.value, "cannot be judged for")
+        typer.echo(f"{answer.allowed.upper()}: {what} of v{answer.backup} {verb} v{answer.into}")
+        typer.echo(wrap("why", answer.reason))
+        typer.echo(wrap("basis", f"{answer.basis}, catalog of {known.date}"))
+        typer.echo(wrap("docs", answer.docs))
+    raise typer.Exit(exit_for(answer.allowed))
