@@ -6,7 +6,6 @@ TLS: what the URL says wins; without a word from it, certificates at hand mean `
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Final
 
 from guard.connector.errors import UrlError
 
-__all__ = ["Target", "is_loopback", "targets"]
+__all__ = ["Target", "targets"]
 
 _DEFAULT_PORT: Final = 26257
 _URL_SCHEMES: Final = ("postgresql://", "postgres://")
@@ -36,16 +35,6 @@ class Target:
     def sslmode(self) -> str:
         """libpq's sslmode for this target."""
         return self.params.get("sslmode", "prefer")
-
-
-def is_loopback(host: str) -> bool:
-    """True for a Unix socket, ``localhost`` and the loopback addresses."""
-    if host.startswith(("/", "@")) or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def targets(

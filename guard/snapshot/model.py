@@ -12,6 +12,7 @@ fill them do not ask for those.
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 from enum import StrEnum
 from typing import Final, Generic, Literal, TypeVar
 
@@ -119,6 +120,16 @@ class Connection(_Struct, frozen=True, tag_field="state", tag="connected"):
     build: str | None
     tls: str
     attempts: tuple[HostAttempt, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """True if the connection did not leave this machine: a Unix socket or loopback."""
+        if self.host.startswith(("/", "@")) or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
 
 class IdentityRow(_Struct, frozen=True):

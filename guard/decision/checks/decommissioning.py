@@ -1,0 +1,67 @@
+"""Is a node half-way through decommissioning?
+
+A node in membership `decommissioning` still counts as a member: ``cockroach node status`` hides it
+once it is down, CockroachDB does not, and will not finalize. A node that was decommissioned under
+v20.2 or earlier can stay `decommissioning` for ever until the command is run once more.
+
+- start, next-node, finalize: block. rollback, verify: warn.
+
+v20.1 has no membership column and cannot tell a decommissioned node from one that died half-way:
+there a decommissioning node that is down and holds no replica counts as decommissioned.
+
+Reads kv_node_liveness and gossip_liveness: admin, or VIEWCLUSTERMETADATA from v23.1.12 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from guard.decision.check import DOCS, Check, listed
+from guard.decision.result import Finding, Liveness, Outcome, Step
+from guard.decision.situation import Situation
+
+__all__ = ["CHECK"]
+
+_KNOWN = frozenset({"active", "decommissioning", "decommissioned", "unknown"})
+
+
+def run(situation: Situation) -> Iterator[Finding]:
+    """Yield one finding for the decommissioning nodes, one for memberships nobody knows."""
+    members = situation.members
+    strange = [n for n in members if n.membership not in _KNOWN]
+    if strange:
+        yield CHECK.finding(
+            Outcome.UNKNOWN,
+            f"{listed(n.name for n in strange)} have a membership that guard does not know",
+            evidence={"nodes": [{"node_id": n.node_id, "membership": n.membership} for n in strange]},
+        )
+    half = [n for n in members if n.membership == "decommissioning"]
+    if not half:
+        if not strange:
+            yield CHECK.finding(Outcome.PASS, "no node is half-way through decommissioning")
+        return
+    alive = all(n.liveness in (Liveness.LIVE, Liveness.DRAINING) for n in half)
+    ids = " ".join(str(n.node_id) for n in half)
+    yield CHECK.finding(
+        Outcome.WARN if situation.step in (Step.ROLLBACK, Step.VERIFY) else Outcome.BLOCK,
+        f"{listed(n.name for n in half)} {'is' if len(half) == 1 else 'are'} half-way through "
+        "decommissioning",
+        "Its replicas are still moving away." if alive else "It is down and was never finished.",
+        evidence={"nodes": [{"node_id": n.node_id, "liveness": n.liveness} for n in half]},
+        remedy=(
+            f"Finish it: cockroach node decommission {ids}",
+            *((f"Or take it back: cockroach node recommission {ids}",) if alive else ()),
+        ),
+        transient=alive,
+    )
+
+
+CHECK = Check(
+    id="decommissioning",
+    title="no node is half-way through decommissioning",
+    reads=("kv_node_liveness", "gossip_liveness"),
+    docs=f"{DOCS}/stable/node-shutdown#decommission-the-node",
+    explain=__doc__,
+    run=run,
+    with_finalize=True,
+)

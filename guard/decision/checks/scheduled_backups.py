@@ -1,0 +1,81 @@
+"""Is a scheduled backup due within the window (``--window``, 30 minutes unless set)?
+
+A next run in the past is due as well: the scheduler looks once a minute, and the job may start any
+moment. Paused schedules do not count.
+
+- start, next-node: warn; block where A-72839 makes backups fail.
+- finalize, rollback: warn. verify: not asked.
+
+Reads the backup schedules (v20.2 and later; v20.1 has none): admin, or VIEWSYSTEMTABLE from
+v23.1.11 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from guard.decision.check import DOCS, Check, span
+from guard.decision.checks.a_72839 import backups_would_fail
+from guard.decision.jobs import Activity, due_schedules, schedule_evidence
+from guard.decision.result import Finding, Outcome, Step
+from guard.decision.situation import Situation
+
+__all__ = ["CHECK"]
+
+
+def run(situation: Situation) -> Iterator[Finding]:
+    """Yield one finding by the step's row of the table."""
+    due = due_schedules(situation)
+    within = span(situation.window)
+    evidence = {
+        "window_seconds": int(situation.window.total_seconds()),
+        "due": schedule_evidence(due),
+        "active_schedules": sum(s.next_run is not None for s in situation.schedules),
+    }
+    if not due:
+        upcoming = [s.next_run for s in situation.schedules if s.next_run is not None]
+        text = (
+            f"The next one is due {min(upcoming):%Y-%m-%d %H:%M:%SZ}."
+            if upcoming
+            else "There is no active backup schedule."
+        )
+        yield CHECK.finding(
+            Outcome.PASS, f"no scheduled backup is due within {within}", text, evidence=evidence
+        )
+        return
+    count = "1 scheduled backup is" if len(due) == 1 else f"{len(due)} scheduled backups are"
+    text = f"{Activity((), due).text(situation.now)}."
+    pause = tuple(
+        f"Pause it for the upgrade, and resume it after: PAUSE SCHEDULE {schedule.schedule_id};"
+        for schedule in due[:3]
+    )
+    if situation.step in (Step.START, Step.NEXT_NODE) and backups_would_fail(situation):
+        yield CHECK.finding(
+            Outcome.BLOCK,
+            f"{count} due within {within} and would fail on this upgrade",
+            f"{text} See A-72839.",
+            evidence=evidence,
+            remedy=pause,
+            transient=True,
+        )
+        return
+    yield CHECK.finding(
+        Outcome.WARN,
+        f"{count} due within {within}",
+        text,
+        evidence=evidence,
+        remedy=pause,
+        transient=True,
+    )
+
+
+CHECK = Check(
+    id="scheduled-backups",
+    title="no scheduled backup is due soon",
+    reads=("schedules",),
+    docs=f"{DOCS}/stable/manage-a-backup-schedule",
+    explain=__doc__,
+    run=run,
+    steps=(Step.START, Step.NEXT_NODE, Step.FINALIZE, Step.ROLLBACK),
+    with_finalize=True,
+)

@@ -1,0 +1,94 @@
+"""May this user see all nodes, settings, jobs and schedules?
+
+CockroachDB hides rows from users without privileges, and for jobs and settings it does so without
+an error: the list is simply empty. "No backup is running" therefore counts only once it is proved
+that this user sees every job. Whatever could not be seen makes the verdict UNKNOWN, in every step,
+and no policy can waive that.
+
+Reads everything. Proof of full sight: membership of the admin role; from v23.1 on VIEWJOB or
+CONTROLJOB suffice for jobs, VIEWSYSTEMTABLE (v23.1.11) for schedules, VIEWCLUSTERMETADATA
+(v23.1.12) for nodes, VIEWCLUSTERSETTING (v22.2) for settings. From v26.1 on the session also needs
+allow_unsafe_internals, which guard turns on for itself. Through a virtual cluster the nodes cannot
+be seen at all: connect to the system virtual cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from guard.decision.check import DOCS, Check, listed
+from guard.decision.cluster import NotCollected
+from guard.decision.result import Finding, Outcome
+from guard.decision.sight import jobs_problem, proof_of_job_sight
+from guard.decision.situation import Situation
+from guard.snapshot.model import Collected, Unavailable
+from guard.snapshot.sight import JobSight
+
+__all__ = ["CHECK"]
+
+
+def _what_is_missing(situation: Situation) -> Iterator[tuple[str, Unavailable]]:
+    cluster = situation.cluster
+    if isinstance(cluster.snapshot.identity, Unavailable):
+        yield "identity", cluster.snapshot.identity
+    for what, look in (
+        ("nodes", lambda: cluster.members),
+        ("settings", lambda: cluster.setting("version")),
+        ("cluster version", lambda: cluster.version),
+        ("jobs", lambda: situation.active_jobs),
+        ("schedules", lambda: situation.schedules),
+    ):
+        try:
+            look()
+        except NotCollected as missing:
+            yield what, missing.why
+
+
+def run(situation: Situation) -> Iterator[Finding]:
+    """Yield one `unknown` for each reason something is hidden, or one `pass` with the proof."""
+    by_reason: dict[Unavailable, list[str]] = {}
+    for what, why in _what_is_missing(situation):
+        by_reason.setdefault(why, []).append(what)
+    for why, what in by_reason.items():
+        yield CHECK.finding(
+            Outcome.UNKNOWN,
+            f"guard could not see: {listed(what)}",
+            why.message,
+            evidence={"hidden": what, "reason": why.reason, "sqlstate": why.sqlstate},
+            remedy=why.remedy,
+        )
+    if by_reason:
+        return
+    proof = proof_of_job_sight(situation.cluster)
+    problem = jobs_problem(situation.cluster)
+    how = proof.how if isinstance(proof, JobSight) and problem is None else ""
+    unsafe = _unsafe_internals(situation)
+    yield CHECK.finding(
+        Outcome.PASS,
+        "this user sees all nodes, settings, jobs and schedules",
+        how
+        + (
+            "; guard turned allow_unsafe_internals on for its own session, which the cluster logs"
+            if unsafe
+            else ""
+        ),
+        evidence={"proof": how, "allow_unsafe_internals": unsafe},
+    )
+
+
+def _unsafe_internals(situation: Situation) -> bool:
+    variables = situation.snapshot.variables
+    return isinstance(variables, Collected) and any(
+        row.name == "allow_unsafe_internals" and row.value == "on" for row in variables.rows
+    )
+
+
+CHECK = Check(
+    id="visibility",
+    title="guard may see all nodes, settings, jobs and schedules",
+    reads=("privileges", "gossip_nodes", "settings", "active_jobs", "schedules"),
+    docs=f"{DOCS}/stable/security-reference/authorization#supported-privileges",
+    explain=__doc__,
+    run=run,
+    waivable=False,
+)

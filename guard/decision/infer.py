@@ -1,0 +1,93 @@
+"""Which step is the cluster at? Inferred from builds, cluster version and target, with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from guard.decision.cluster import Cluster, NotCollected
+from guard.decision.result import Step
+from guard.versions import Build
+
+__all__ = ["Inference", "infer_step", "infer_target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A step and why. AUTO means that it could not be told."""
+
+    step: Step
+    reason: str
+
+
+def _list(builds: set[Build]) -> str:
+    return ", ".join(str(build) for build in sorted(builds))
+
+
+def infer_target(cluster: Cluster, step: Step) -> Build | None:
+    """The build the cluster is moving to, when the caller named none.
+
+    The newest build of the members; for a rollback the newest build of the active series that a
+    member still runs. None if the members are not known or none fits.
+    """
+    try:
+        members = cluster.members
+    except NotCollected:
+        return None
+    builds = [n.build for n in members if n.build is not None]
+    if step is Step.START or not builds:
+        return None
+    if step is Step.ROLLBACK:
+        try:
+            active = cluster.version.series
+        except NotCollected:
+            return None
+        newest = max(builds)
+        old = [b for b in builds if b.series == active and b < newest]
+        return max(old, default=None)
+    return max(builds)
+
+
+def infer_step(cluster: Cluster, target: Build | None) -> Inference:
+    """Infer the step that comes next.
+
+    Args:
+        cluster: the cluster.
+        target: the build the caller wants to reach, None if not said.
+    """
+    try:
+        members, version = cluster.members, cluster.version
+    except NotCollected as missing:
+        return Inference(Step.AUTO, f"cannot tell: {missing.why.message}")
+    known = {n.build for n in members if n.build is not None}
+    if len(known) == 0 or any(n.build is None for n in members):
+        unknown = ", ".join(n.name for n in members if n.build is None)
+        return Inference(Step.AUTO, f"cannot tell: the build of {unknown} is unknown")
+    newest = max(known)
+    active = version.series
+    if version.migrating:
+        return Inference(Step.VERIFY, f"the cluster version is migrating ({version.active})")
+    if target is not None and target < newest and target.series >= active:
+        if target.series < newest.series or len(known) > 1:
+            return Inference(
+                Step.ROLLBACK, f"the target {target} is older than {newest}, which a node runs"
+            )
+    ahead = newest.series > active
+    if target is not None and target > newest:
+        if len(known) == 1 and not ahead:
+            return Inference(Step.START, f"every node runs {newest} and the target is {target}")
+        return Inference(
+            Step.NEXT_NODE, f"nodes run {_list(known)} and none runs the target {target} yet"
+        )
+    if {b.series for b in known} == {newest.series}:
+        if ahead:
+            return Inference(
+                Step.FINALIZE,
+                f"every node runs v{newest.series} and the cluster version is still {version.active}",
+            )
+        if len(known) == 1:
+            return Inference(
+                Step.VERIFY,
+                f"every node runs {newest} and the cluster version is final"
+                + ("" if target else "; give --target to ask about starting an upgrade"),
+            )
+    return Inference(Step.NEXT_NODE, f"nodes run {_list(known)}")

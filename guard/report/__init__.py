@@ -1,0 +1,24 @@
+"""Report formats, one file each. `renderer` finds one by name and imports nothing else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from importlib import import_module
+
+from guard.report.interface import Options, Renderer
+
+__all__ = ["Format", "Options", "renderer"]
+
+
+class Format(StrEnum):
+    """The formats of ``guard check --format``; each is a module of this package."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def renderer(name: Format) -> Renderer:
+    """The renderer of a format."""
+    module = import_module(f"guard.report.{name.value}")
+    render: Renderer = module.render
+    return render

@@ -1,0 +1,44 @@
+"""Make untrusted text safe to print: no control sequences, no forged lines, no invisible tricks.
+
+Host names, job owners, schedule labels and server messages come from the cluster, and whoever can
+name a schedule could otherwise move the operator's cursor or forge a line of a CI log.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["escape_json", "plain"]
+
+# C0 and C1 controls, DEL, line and paragraph separators, zero-width and direction marks, surrogates
+# and the specials; the soft hyphen and the tag characters hide text as well.
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\uffff\U000e0000-\U000e007f]"
+)
+
+
+def plain(text: object, limit: int = 2000) -> str:
+    """The text with every unsafe character written out as ``\\x1b`` or ``\\u202e``, and cut at the limit."""
+    value = str(text)
+    if len(value) > limit:
+        value = value[:limit] + "…"
+    return _UNSAFE.sub(lambda match: _escaped(match[0]), value)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+_UNSAFE_IN_JSON: Final = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]"
+)
+
+
+def escape_json(text: str) -> str:
+    """JSON text with the characters that terminals act on written as ``\\uXXXX``, which means the same."""
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
