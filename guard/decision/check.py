@@ -69,7 +69,7 @@ class Check:
 
 
 def age(then: dt.datetime | None, now: dt.datetime) -> str:
-    """How long ago, for people: ``42 s``, ``3 min``, ``2 h 5 min``, ``4 d``; negative is ``just now``."""
+    """How long ago, for people: ``42 s ago``, ``2 h 5 min ago``; the future is ``just now``."""
     if then is None:
         return "at an unknown time"
     seconds = int((now - then).total_seconds())

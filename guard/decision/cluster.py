@@ -94,7 +94,7 @@ class VersionState:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Everything the checks ask of a snapshot. Properties raise `NotCollected` where sight is missing."""
+    """Everything checks ask of a snapshot; properties raise `NotCollected` where sight is missing."""
 
     snapshot: Snapshot
     cluster_time: dt.datetime
@@ -257,7 +257,7 @@ def _dead_after(snapshot: Snapshot) -> dt.timedelta:
 
 
 def duration(text: str) -> dt.timedelta | None:
-    """Read an interval as settings print it: ``5m0s``, ``00:05:00``, ``1h15m0s``; None if unreadable."""
+    """Read an interval as settings print it: ``5m0s``, ``00:05:00``; None if unreadable."""
     clock = re.fullmatch(r"(\d+):(\d\d):(\d\d)(?:\.\d+)?", text)
     if clock:
         hours, minutes, seconds = (int(part) for part in clock.groups())

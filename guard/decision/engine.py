@@ -113,7 +113,7 @@ def evaluate(
 
 
 def _undecidable(situation: Situation, reason: str, checks: Sequence[Check]) -> tuple[Finding, ...]:
-    """Findings when not even the step could be inferred: what is hidden, and that nothing is known."""
+    """Findings when not even the step could be inferred: what is hidden, and that we cannot tell."""
     import dataclasses
 
     as_verify = dataclasses.replace(situation, step=Step.VERIFY)
@@ -177,7 +177,7 @@ def _as_finalize(finding: Finding) -> Finding:
 
     return msgspec.structs.replace(
         finding,
-        detail=f"{finding.detail} Judged as finalize, because this restart finalizes the upgrade.".strip(),
+        detail=f"{finding.detail} Judged as finalize: this restart finalizes the upgrade.".strip(),
         evidence=finding.evidence | {"column": Step.FINALIZE.value},
     )
 

@@ -67,10 +67,9 @@ def infer_step(cluster: Cluster, target: Build | None) -> Inference:
     if version.migrating:
         return Inference(Step.VERIFY, f"the cluster version is migrating ({version.active})")
     if target is not None and target < newest and target.series >= active:
-        if target.series < newest.series or len(known) > 1:
-            return Inference(
-                Step.ROLLBACK, f"the target {target} is older than {newest}, which a node runs"
-            )
+        return Inference(
+            Step.ROLLBACK, f"the target {target} is older than {newest}, which a node runs"
+        )
     ahead = newest.series > active
     if target is not None and target > newest:
         if len(known) == 1 and not ahead:

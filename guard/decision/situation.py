@@ -61,7 +61,7 @@ class Situation:
 
     @property
     def active_jobs(self) -> tuple[JobRow, ...]:
-        """Every job in a non-terminal status, from a user who provably sees all. Raises `NotCollected`."""
+        """All jobs in a non-terminal status, provably all of them. Raises `NotCollected`."""
         self._prove_job_sight()
         return self.rows("active_jobs")
 

@@ -1,4 +1,4 @@
-"""The report as one JSON object. Field names are an API, frozen by tests and by ``guard schema report``."""
+"""The report as one JSON object. Its field names are an API: see ``guard schema report``."""
 
 from __future__ import annotations
 

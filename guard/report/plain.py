@@ -20,7 +20,7 @@ _UNSAFE: Final = re.compile(
 
 
 def plain(text: object, limit: int = 2000) -> str:
-    """The text with every unsafe character written out as ``\\x1b`` or ``\\u202e``, and cut at the limit."""
+    """The text with every unsafe character written out (``\\x1b``, ``\\u202e``), cut at the limit."""
     value = str(text)
     if len(value) > limit:
         value = value[:limit] + "…"
@@ -40,5 +40,5 @@ _UNSAFE_IN_JSON: Final = re.compile(
 
 
 def escape_json(text: str) -> str:
-    """JSON text with the characters that terminals act on written as ``\\uXXXX``, which means the same."""
+    """JSON text with the characters that terminals act on written as ``\\uXXXX``: the same JSON."""
     return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

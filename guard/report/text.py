@@ -139,9 +139,7 @@ def _age(duration: dt.timedelta) -> str:
     return f"{seconds} s ago"
 
 
-def _findings(
-    findings: Iterable[Finding], decision: Decision, options: Options
-) -> Iterator[str]:
+def _findings(findings: Iterable[Finding], decision: Decision, options: Options) -> Iterator[str]:
     hidden = any(f.check == "visibility" for f in decision.of(Outcome.UNKNOWN))
     following: list[str] = []
     for finding in findings:

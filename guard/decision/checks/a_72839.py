@@ -185,8 +185,8 @@ def _before(situation: Situation) -> Iterator[Finding]:
             "backups would fail during this upgrade, and this cluster takes backups",
             f"{expected}. "
             + (
-                f"{listed(n.name for n in too_old)} are older than v21.1.12, which has the setting that "
-                "protects backups."
+                f"{listed(n.name for n in too_old)} are older than v21.1.12, which has the "
+                "setting that protects backups."
                 if too_old
                 else f"{_SETTING} is not true."
             ),
@@ -282,7 +282,7 @@ def _mixed(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             Outcome.WARN,
             "a backup is active while v21.1 and v21.2 are mixed",
-            f"{activity.text(situation.now)}. With {_SETTING} it is less likely to fail, but not safe.",
+            f"{activity.text(situation.now)}. With {_SETTING} it may succeed, but is not safe.",
             evidence=evidence | {_SETTING: "true"},
             remedy=("Better wait for it: guard check --wait 30m",),
             transient=activity.clears_by_itself,

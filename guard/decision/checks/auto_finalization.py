@@ -17,6 +17,7 @@ Source: pkg/server/auto_upgrade.go.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from guard.decision.check import UPGRADE_DOCS, Check
 from guard.decision.cluster import NotCollected
@@ -101,7 +102,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     )
 
 
-def _leftover(preserve: str | None, auto: str | None, evidence: dict[str, object]) -> Finding:
+def _leftover(preserve: str | None, auto: str | None, evidence: dict[str, Any]) -> Finding:
     remedy = []
     if preserve:
         remedy.append(f"RESET CLUSTER SETTING {_PRESERVE};")

@@ -111,7 +111,7 @@ def _final(
         yield CHECK.finding(
             Outcome.BLOCK,
             f"the previous upgrade was never finalized: binaries v{newest}, cluster version {active}",
-            "A cluster can only be upgraded by one major version at a time, and the last one is not over.",
+            "A cluster is upgraded by one major version at a time, and the last one is not over.",
             evidence=evidence,
             remedy=(
                 f"Finalize it first: {_RESET}",

@@ -189,7 +189,7 @@ def _finalize(situation: Situation, known: tuple[Node, ...]) -> Iterator[Finding
         yield CHECK.finding(
             Outcome.BLOCK,
             f"not every node runs v{series}",
-            f"{_described(known)}. CockroachDB finalizes only when all member nodes run the new series.",
+            f"{_described(known)}. CockroachDB finalizes only when all members run the new series.",
             evidence=evidence,
             remedy=(f"Restart on v{series} first: {listed(n.name for n in behind)}.",),
         )

@@ -38,8 +38,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if situation.step is Step.VERIFY:
         yield CHECK.finding(Outcome.PASS, f"{count} running", text, evidence=evidence)
         return
-    ids = ", ".join(str(job.job_id) for job in jobs[:5])
-    wait = f"Wait for it: SHOW JOBS WHEN COMPLETE (SELECT * FROM (VALUES ({'), ('.join(ids.split(', '))})));"
+    wait = f"Wait for it: SHOW JOB WHEN COMPLETE {jobs[0].job_id};"
     if not activity.clears_by_itself:
         paused = next(job for job in jobs if job.status in ("paused", "pause-requested"))
         wait = (

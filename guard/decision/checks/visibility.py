@@ -49,12 +49,12 @@ def run(situation: Situation) -> Iterator[Finding]:
     by_reason: dict[Unavailable, list[str]] = {}
     for what, why in _what_is_missing(situation):
         by_reason.setdefault(why, []).append(what)
-    for why, what in by_reason.items():
+    for why, hidden in by_reason.items():
         yield CHECK.finding(
             Outcome.UNKNOWN,
-            f"guard could not see: {listed(what)}",
+            f"guard could not see: {listed(hidden)}",
             why.message,
-            evidence={"hidden": what, "reason": why.reason, "sqlstate": why.sqlstate},
+            evidence={"hidden": hidden, "reason": why.reason, "sqlstate": why.sqlstate},
             remedy=why.remedy,
         )
     if by_reason:

@@ -1,0 +1,5 @@
+"""Run guard as ``python -m guard``."""
+
+from guard.cli import main
+
+main()

@@ -1,0 +1,83 @@
+"""The tree of commands. A command's module is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+__all__ = ["COMMANDS", "build"]
+
+COMMANDS: Final[dict[str, str]] = {
+    "check": "May the next upgrade step go ahead? Exit code 0 ALLOW, 10 BLOCK, 11 UNKNOWN.",
+    "collect": "Write what check would look at to a file.",
+    "checks": "List all checks.",
+    "explain": "Explain a check or an advisory.",
+    "advisories": "List the advisories guard knows.",
+    "plan": "Plan an upgrade over several releases.",
+    "restore": "May a backup be restored into a cluster?",
+    "grants": "Print the statements for a user that guard can log in as.",
+    "schema": "Print the JSON Schema of the report or the snapshot.",
+    "catalog": "Check or build a catalog of advisories and releases.",
+}
+"""Commands and their one-line help, in the order ``guard --help`` shows them."""
+
+
+class _LazyGroup(TyperGroup):
+    """Knows its commands by name and imports the one that is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        if cmd_name not in COMMANDS:
+            return None
+        if ctx.invoked_subcommand is None and _only_listing(cmd_name):
+            return _placeholder(cmd_name)
+        module = import_module(f"guard.cli.{cmd_name}")
+        command = typer.main.get_command(module.app)
+        command.short_help = COMMANDS[cmd_name]
+        return command
+
+
+def _only_listing(name: str) -> bool:
+    """True while help lists the commands, which needs their names and nothing else."""
+    return name not in sys.argv and "_GUARD_COMPLETE" not in __import__("os").environ
+
+
+def _placeholder(name: str) -> Any:  # noqa: ANN401 - a click command
+    app = typer.Typer(add_completion=False)
+    app.command(name=name, help=COMMANDS[name])(lambda: None)
+    return typer.main.get_command(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from guard import __version__
+
+        typer.echo(f"guard {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Pre-flight guard for CockroachDB upgrades: may the next step go ahead?"""
+
+
+def build() -> Any:  # noqa: ANN401 - a click group
+    """The command line as a callable."""
+    app = typer.Typer(
+        name="guard",
+        cls=_LazyGroup,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,  # a traceback with local variables would show passwords
+        rich_markup_mode=None,
+    )
+    app.callback()(_root)
+    return typer.main.get_command(app)

@@ -1,0 +1,102 @@
+"""``guard check``: the main job."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from guard.cli.options import (
+    CertsDir,
+    LogFormat,
+    LogFormatOption,
+    SnapshotFile,
+    Timeout,
+    Url,
+    Verbose,
+    duration,
+    usage,
+)
+from guard.decision.result import FailOn, Step
+from guard.report import Format
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def check(
+    url: Url = None,
+    snapshot: SnapshotFile = None,
+    certs_dir: CertsDir = None,
+    step: Annotated[Step, typer.Option(help="The step that is about to be taken.")] = Step.AUTO,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="vX.Y.Z", help="The build being moved to; needed for --step start."),
+    ] = None,
+    node: Annotated[
+        int | None, typer.Option(min=1, metavar="ID", help="The node about to be restarted.")
+    ] = None,
+    window: Annotated[
+        dt.timedelta | None,
+        typer.Option(
+            parser=duration,
+            metavar="TIME",
+            help="How far ahead a scheduled backup counts as due. [default: 30m]",
+        ),
+    ] = None,
+    timeout: Timeout = dt.timedelta(seconds=30),
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="warn: exit with 12 if there are warnings.")
+    ] = FailOn.BLOCK,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict alone.")] = False,
+    verbose: Verbose = False,
+    log_format: LogFormatOption = LogFormat.CONSOLE,
+) -> None:
+    """May the next upgrade step go ahead?
+
+    Exit codes: 0 ALLOW, 10 BLOCK, 11 UNKNOWN (guard could not establish what it needs), 12 ALLOW with
+    warnings under --fail-on warn, 2 wrong usage.
+    """
+    from guard.cli.logging import logger
+    from guard.cli.process import emit
+    from guard.cli.source import take_snapshot
+    from guard.decision.engine import evaluate
+    from guard.report import Options, renderer
+    from guard.versions import Build, VersionError
+
+    try:
+        wanted = Build.parse(target if target.startswith("v") else f"v{target}") if target else None
+    except VersionError:
+        usage(f"--target {target!r} is not a build such as v21.2.1")
+    if step is Step.START and wanted is None:
+        usage("--step start needs --target vX.Y.Z: where is the upgrade going?")
+    seen = take_snapshot(url, snapshot, certs_dir, timeout, logger(verbose, log_format))
+    decision = evaluate(seen, step=step, target=wanted, node=node, window=window)
+    options = Options(
+        fail_on=fail_on,
+        colour=_colour(),
+        width=_width(),
+        quiet=quiet,
+        now=dt.datetime.now(dt.UTC),
+    )
+    emit(renderer(output)(decision, options))
+    raise typer.Exit(decision.exit_code(fail_on))
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _width() -> int:
+    if not sys.stdout.isatty():
+        return 100
+    try:
+        return min(os.get_terminal_size(sys.stdout.fileno()).columns or 100, 120)
+    except OSError:
+        return 100

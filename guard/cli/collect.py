@@ -1,0 +1,55 @@
+"""``guard collect``: the snapshot that check takes, as a file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guard.cli.options import CertsDir, LogFormat, LogFormatOption, Timeout, Url, Verbose
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def collect(
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to write; - is stdout.")
+    ],
+    url: Url = None,
+    certs_dir: CertsDir = None,
+    timeout: Timeout = dt.timedelta(seconds=30),
+    verbose: Verbose = False,
+    log_format: LogFormatOption = LogFormat.CONSOLE,
+) -> None:
+    """Write what check would look at to a file, mode 0600.
+
+    The file holds no secrets, and a check on it gives the same verdict as the live check did. Exit
+    code 11 if the cluster could not be reached (the file then says why).
+    """
+    from guard.cli.logging import logger
+    from guard.cli.process import emit
+    from guard.cli.source import take_snapshot
+    from guard.decision.result import ExitCode
+    from guard.snapshot.file import encode, write
+    from guard.snapshot.model import Unavailable
+
+    snapshot = take_snapshot(url, None, certs_dir, timeout, logger(verbose, log_format))
+    data = encode(snapshot)
+    if output == "-":
+        emit(data.decode())
+    else:
+        try:
+            write(Path(output), data)
+        except OSError as error:
+            typer.echo(f"guard: cannot write {output}: {error.strerror}", err=True)
+            raise typer.Exit(ExitCode.USAGE) from None
+    if isinstance(snapshot.connection, Unavailable):
+        from guard.report.plain import plain
+
+        typer.echo(f"guard: no connection: {plain(snapshot.connection.message)}", err=True)
+        raise typer.Exit(ExitCode.UNKNOWN)

@@ -1,0 +1,75 @@
+"""The process around a command: signals, a closed or foreign standard output, the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+__all__ = ["Interrupted", "emit", "run"]
+
+
+class Interrupted(BaseException):
+    """SIGTERM arrived. Not an Exception, so that nothing on the way swallows it."""
+
+
+def run() -> NoReturn:
+    """Run the command line and exit with its code; 130 and 143 after SIGINT and SIGTERM."""
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    for stream in (sys.stdout, sys.stderr):
+        # A locale that cannot write a character must not turn a verdict into a traceback.
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    from guard.cli.app import build
+
+    try:
+        code = build()(standalone_mode=False, prog_name="guard")
+    except KeyboardInterrupt:
+        _leave(130)
+    except Interrupted:
+        _leave(143)
+    except Exception as error:  # noqa: BLE001 - usage errors have no common class to name
+        _leave(_exit_code_of(error))
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _on_sigterm(_signal: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def _exit_code_of(error: Exception) -> int:
+    """The exit code for an exception that left the command, after showing a usage error."""
+    from typer import Abort, Exit
+
+    if isinstance(error, Exit):
+        return error.exit_code
+    if isinstance(error, Abort):
+        return 130
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):  # click's usage errors, whoever vendors click
+        show()
+        return code
+    raise error
+
+
+def _leave(code: int) -> NoReturn:
+    """Flush and exit. A reader that went away changes nothing about the verdict's exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (BrokenPipeError, OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
+
+
+def emit(text: str) -> None:
+    """Write a result to standard output; a reader that has gone away is no error."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,33 @@
+"""``guard schema``: the JSON Schemas of what guard writes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False)
+
+
+class Which(StrEnum):
+    """What there are schemas of."""
+
+    REPORT = "report"
+    SNAPSHOT = "snapshot"
+
+
+@app.command()
+def schema(which: Annotated[Which, typer.Argument(help="The schema to print.")]) -> None:
+    """Print the JSON Schema of the report or of the snapshot."""
+    import json
+
+    from guard.cli.process import emit
+
+    if which is Which.REPORT:
+        from guard.report.json import schema as found
+    else:
+        from guard.snapshot.file import schema as found
+    emit(json.dumps(found(), indent=2) + "\n")
