@@ -87,7 +87,11 @@ def _by_series(
             f"v{text}" for text in dict.fromkeys((str(backup), *record.restorable_into))
         )
         fits = into == backup or str(into) in record.restorable_into
-        return (Answer.YES if fits else Answer.NO, Basis.DOCUMENTED, row)
+        return (
+            (Answer.YES, Basis.DOCUMENTED, row)
+            if fits
+            else (Answer.NO, Basis.DOCUMENTED, f"{row} and nowhere else")
+        )
     hop = upgrade_allowed(catalog, backup, into)
     inferred = "inferred from the rule (same series, next one, or over an innovation release)"
     if hop.supported is Answer.UNKNOWN:

@@ -12,18 +12,21 @@ from guard.cli.catalog_tools import (
     Format,
     open_catalog,
     print_json,
+    print_lines,
     read_build,
-    usage_error,
     wrap,
 )
+from guard.cli.options import usage
 from guard.decision.result import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from guard.catalog import Catalog
     from guard.catalog.records import Advisory
     from guard.versions import Build
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _CatalogOption = Annotated[
     Path | None, typer.Option("--catalog", metavar="DIR", help="More catalog records.")
@@ -48,7 +51,7 @@ def advisories(
         context.obj = catalog
         return
     if affecting is not None and between is not None:
-        usage_error("--affecting and --between exclude each other")
+        usage("--affecting and --between exclude each other")
     known = open_catalog(catalog)
     named: list[Build] = []
     if affecting is not None:
@@ -69,7 +72,7 @@ def advisories(
     if output is Format.JSON:
         print_json([_as_json(advisory, more) for advisory, more in rows])
     else:
-        _print(f"{heading}, catalog of {known.date}", rows)
+        print_lines(_lines(f"{heading}, catalog of {known.date}", rows))
     unknown = [answer for answer in map(known.release, named) if not answer.known]
     for answer in unknown:
         typer.echo(f"The list may be incomplete: {answer.reason}", err=True)
@@ -112,19 +115,19 @@ def _as_json(advisory: Advisory, more: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _print(heading: str, rows: list[tuple[Advisory, dict[str, Any]]]) -> None:
+def _lines(heading: str, rows: list[tuple[Advisory, dict[str, Any]]]) -> Iterator[str]:
     from guard.catalog.words import ranges_text
 
-    typer.echo(heading)
+    yield heading
     for advisory, more in rows:
         state = more.get("change") or more.get("applies")
         mark = f" [{state}]" if state and state != "yes" else ""
-        typer.echo(f"\n{advisory.id}{mark}  {advisory.title}")
-        typer.echo(wrap("what", f"{advisory.category}, {advisory.date}"))
-        typer.echo(wrap("affected", ranges_text(advisory)))
+        yield f"\n{advisory.id}{mark}  {advisory.title}"
+        yield wrap("what", f"{advisory.category}, {advisory.date}")
+        yield wrap("affected", ranges_text(advisory))
         if "reason" in more:
-            typer.echo(wrap("why", more["reason"]))
-        typer.echo(wrap("docs", advisory.source))
+            yield wrap("why", more["reason"])
+        yield wrap("docs", advisory.source)
 
 
 class ExportFormat(StrEnum):
@@ -156,5 +159,5 @@ def export(
             (directory / name).write_text(f"{text}\n", encoding="utf-8")
             count += 1
     except OSError as error:
-        usage_error(f"{error.filename or directory}: {error.strerror}")
-    typer.echo(f"{count} records written to {directory}")
+        usage(f"{error.filename or directory}: {error.strerror}")
+    print_lines([f"{count} records written to {directory}"])

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from guard.cli.catalog_tools import Format, print_json, usage_error
+from guard.cli.catalog_tools import Format, print_json, print_lines
+from guard.cli.options import usage
 from guard.decision.result import ExitCode
 
-app = typer.Typer(help="Check catalog records, compile them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check catalog records, compile them.", no_args_is_help=True, add_completion=False
+)
 
 
 @app.command("lint")
@@ -27,13 +30,12 @@ def lint_command(
     try:
         problems = lint(directory)
     except CatalogError as error:
-        usage_error(str(error))
+        usage(str(error))
     if output is Format.JSON:
         print_json([{"file": str(each.path), "problem": each.message} for each in problems])
     else:
-        for problem in problems:
-            typer.echo(str(problem))
-        typer.echo(f"{len(problems) or 'no'} problem{'s' if len(problems) != 1 else ''}")
+        total = f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}"
+        print_lines([*(str(problem) for problem in problems), total])
     raise typer.Exit(ExitCode.BLOCK if problems else ExitCode.ALLOW)
 
 
@@ -63,13 +65,13 @@ def build_command(
         if check:
             current = read_bytes(target, limit=2 * len(data) + 1)
     except CatalogError as error:
-        usage_error(str(error))
+        usage(str(error))
     if check:
         fresh = current == data
-        typer.echo(f"{target} is {'up to date' if fresh else 'out of date'}")
+        print_lines([f"{target} is {'up to date' if fresh else 'out of date'}"])
         raise typer.Exit(ExitCode.ALLOW if fresh else ExitCode.BLOCK)
     try:
         target.write_bytes(data)
     except OSError as error:
-        usage_error(f"{target}: {error.strerror}")
-    typer.echo(f"{target}: {len(data)} bytes")
+        usage(f"{target}: {error.strerror}")
+    print_lines([f"{target}: {len(data)} bytes"])

@@ -8,13 +8,16 @@ from __future__ import annotations
 import datetime as dt
 import textwrap
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from guard.cli.options import usage
+from guard.cli.process import emit
 from guard.decision.result import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from guard.catalog import Catalog
@@ -26,10 +29,10 @@ __all__ = [
     "exit_for",
     "open_catalog",
     "print_json",
+    "print_lines",
     "read_build",
     "read_series",
     "read_version",
-    "usage_error",
     "wrap",
 ]
 
@@ -39,12 +42,6 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
-
-
-def usage_error(message: str) -> NoReturn:
-    """Say on standard error what is wrong with the call and exit with code 2."""
-    typer.echo(f"Error: {message}", err=True)
-    raise typer.Exit(ExitCode.USAGE)
 
 
 def exit_for(answer: Answer) -> ExitCode:
@@ -60,7 +57,7 @@ def open_catalog(extra: Path | None) -> Catalog:
     try:
         catalog = load(extra)
     except CatalogError as error:
-        usage_error(str(error))
+        usage(str(error))
     age = catalog.age(dt.datetime.now(dt.UTC))
     if age.stale:
         typer.echo(f"Warning: {age.reason}; newer releases and advisories are missing", err=True)
@@ -73,18 +70,22 @@ def read_build(text: str) -> Build:
 
     try:
         return Build.parse(text if text.startswith(("v", "sha256:")) else f"v{text}")
-    except VersionError as error:
-        usage_error(str(error))
+    except VersionError:
+        usage(f"not a CockroachDB build such as v21.2.0: {text!r}")
 
 
 def read_version(text: str) -> Build | Series:
     """Read ``vX.Y.Z`` or ``vX.Y``, with or without the v; anything else is a usage error."""
-    from guard.versions import Series, VersionError
+    from guard.versions import Build, Series, VersionError
 
     try:
         return Series.parse(text)
     except VersionError:
-        return read_build(text)
+        pass
+    try:
+        return Build.parse(text if text.startswith(("v", "sha256:")) else f"v{text}")
+    except VersionError:
+        usage(f"not a version such as v21.2 or v21.2.0: {text!r}")
 
 
 def read_series(text: str) -> Series:
@@ -95,11 +96,16 @@ def read_series(text: str) -> Series:
     return version if isinstance(version, Series) else version.series
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Print a result as text; a reader that has gone away is no error."""
+    emit("".join(f"{line}\n" for line in lines))
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     """Print a value as indented JSON."""
     import json
 
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    emit(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def wrap(label: str, text: str, *, indent: int = 3, width: int = 100) -> str:

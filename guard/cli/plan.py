@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +13,11 @@ from guard.cli.catalog_tools import (
     exit_for,
     open_catalog,
     print_json,
+    print_lines,
     read_version,
-    usage_error,
     wrap,
 )
+from guard.cli.options import CertsDir, SnapshotFile, Timeout, Url, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from guard.catalog.plan_hop import Hop, OnTheWay
     from guard.versions import Build, Series
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -35,12 +37,10 @@ def plan(
         str | None,
         typer.Option("--from", metavar="vA", help="What the cluster runs: vX.Y.Z, or vX.Y."),
     ] = None,
-    url: Annotated[
-        list[str] | None, typer.Option(help="Read --from from this cluster. Repeatable.")
-    ] = None,
-    snapshot: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Read --from from this snapshot.")
-    ] = None,
+    url: Url = None,
+    snapshot: SnapshotFile = None,
+    certs_dir: CertsDir = None,
+    timeout: Timeout = dt.timedelta(seconds=30),
     catalog: Annotated[
         Path | None, typer.Option(metavar="DIR", help="More catalog records, or newer ones.")
     ] = None,
@@ -53,7 +53,7 @@ def plan(
     """
     live = bool(url) or snapshot is not None
     if live == (start is not None):
-        usage_error("give either --from or one of --url and --snapshot")
+        usage("give either --from or one of --url and --snapshot")
     target = read_version(to)
     known = open_catalog(catalog)
     source: Build | Series
@@ -61,7 +61,7 @@ def plan(
     if start is None:
         from guard.cli.position import read_position
 
-        position = read_position(url, snapshot)
+        position = read_position(url, snapshot, certs_dir, timeout)
         source, via = position.build, position.under_way
     else:
         source = read_version(start)
@@ -71,7 +71,7 @@ def plan(
     if output is Format.JSON:
         print_json(_as_json(known, made))
     else:
-        typer.echo("\n".join(_lines(known, made)))
+        print_lines(_lines(known, made))
     raise typer.Exit(exit_for(made.supported))
 
 

@@ -12,6 +12,7 @@ from guard.decision.result import ExitCode
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from guard.snapshot.model import Snapshot
@@ -72,12 +73,17 @@ def position_of(snapshot: Snapshot) -> Position:
     )
 
 
-def read_position(url: Sequence[str] | None, snapshot: str | None) -> Position:
+def read_position(
+    url: Sequence[str] | None,
+    snapshot: str | None,
+    certs_dir: str | None,
+    timeout: dt.timedelta,
+) -> Position:
     """Take or load a snapshot and read the position from it; exit with code 11 if it cannot be."""
     from guard.cli.source import take_snapshot
 
     try:
-        return position_of(take_snapshot(urls=url, snapshot=snapshot))
+        return position_of(take_snapshot(url, snapshot, certs_dir, timeout))
     except Unreadable as error:
         typer.echo(f"Error: cannot tell where the cluster stands: {error}", err=True)
         raise typer.Exit(ExitCode.UNKNOWN) from error

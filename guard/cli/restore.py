@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,13 @@ from guard.cli.catalog_tools import (
     exit_for,
     open_catalog,
     print_json,
+    print_lines,
     read_series,
-    usage_error,
     wrap,
 )
+from guard.cli.options import CertsDir, SnapshotFile, Timeout, Url, usage
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -33,12 +35,10 @@ def restore(
     full_cluster: Annotated[
         bool, typer.Option("--full-cluster", help="The whole cluster is to be restored.")
     ] = False,
-    url: Annotated[
-        list[str] | None, typer.Option(help="Read --into from this cluster. Repeatable.")
-    ] = None,
-    snapshot: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Read --into from this snapshot.")
-    ] = None,
+    url: Url = None,
+    snapshot: SnapshotFile = None,
+    certs_dir: CertsDir = None,
+    timeout: Timeout = dt.timedelta(seconds=30),
     catalog: Annotated[
         Path | None, typer.Option(metavar="DIR", help="More catalog records, or newer ones.")
     ] = None,
@@ -51,13 +51,13 @@ def restore(
     """
     live = bool(url) or snapshot is not None
     if live == (into is not None):
-        usage_error("give either --into or one of --url and --snapshot")
+        usage("give either --into or one of --url and --snapshot")
     known = open_catalog(catalog)
     mixed: bool | None = False
     if into is None:
         from guard.cli.position import read_position
 
-        position = read_position(url, snapshot)
+        position = read_position(url, snapshot, certs_dir, timeout)
         series, mixed = position.series, position.under_way is not None or position.mixed
     else:
         series = read_series(into)
@@ -83,8 +83,12 @@ def restore(
         what = "a full-cluster backup" if full_cluster else "a backup"
         words = {"yes": "may be restored into", "no": "must not be restored into"}
         verb = words.get(answer.allowed.value, "cannot be judged for")
-        typer.echo(f"{answer.allowed.upper()}: {what} of v{answer.backup} {verb} v{answer.into}")
-        typer.echo(wrap("why", answer.reason))
-        typer.echo(wrap("basis", f"{answer.basis}, catalog of {known.date}"))
-        typer.echo(wrap("docs", answer.docs))
+        print_lines(
+            (
+                f"{answer.allowed.upper()}: {what} of v{answer.backup} {verb} v{answer.into}",
+                wrap("why", answer.reason),
+                wrap("basis", f"{answer.basis}, catalog of {known.date}"),
+                wrap("docs", answer.docs),
+            )
+        )
     raise typer.Exit(exit_for(answer.allowed))
