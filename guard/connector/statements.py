@@ -125,16 +125,33 @@ KV_STORE_STATUS: Final = Statement(
     " FROM crdb_internal.kv_store_status",
 )
 
-# Settings. The license is a secret: only whether one is set leaves the server.
+# Settings. Of those that name accounts only whether they are set leaves the server.
+ADVISORY_SETTINGS: Final = (
+    "bulkio.restore.use_simple_import_spans",
+    "kv.gc.clear_range_min_keys",
+    "server.oidc_authentication.client_id",
+    "server.redact_sensitive_settings.enabled",
+    "server.user_login.password_hashes.default_cost.scram_sha_256",
+    "sql.defaults.locality_optimized_partitioned_index_scan.enabled",
+    "sql.defaults.use_declarative_schema_changer",
+    "sql.query_cache.enabled",
+    "sql.trace.txn.enable_threshold",
+)
+"""Settings that decide whether an advisory of the catalog applies."""
+
 SETTINGS: Final = (
     "version",
     "cluster.preserve_downgrade_option",
     "cluster.auto_upgrade.enabled",
     "bulkio.backup.experimental_21_2_mode.enabled",
     "diagnostics.reporting.enabled",
-    "jobs.retention_time",
-    "kv.raft_log.disable_synchronization_unsafe",
     "server.time_until_store_dead",
+    # Conditions of advisories in the catalog.
+    *ADVISORY_SETTINGS,
+)
+_VALUE: Final = (
+    "CASE WHEN variable = 'server.oidc_authentication.client_id' AND value <> ''"
+    " THEN '<set>' ELSE value END AS value"
 )
 _SETTING_LIST: Final = ", ".join(f"'{name}'" for name in SETTINGS)
 CLUSTER_SETTINGS: Final = Statement(

@@ -11,14 +11,18 @@ from typing import Final
 from guard.decision.check import Check
 from guard.decision.checks import (
     a_72839,
+    advisories,
     auto_finalization,
     cluster_version,
     connection,
     decommissioning,
     mixed_version,
     node_liveness,
+    restore_compatibility,
     running_backups,
     scheduled_backups,
+    target_release,
+    upgrade_path,
     visibility,
 )
 
@@ -29,12 +33,16 @@ ALL: Final[tuple[Check, ...]] = (
     connection.CHECK,
     cluster_version.CHECK,
     mixed_version.CHECK,
+    upgrade_path.CHECK,
+    target_release.CHECK,
     auto_finalization.CHECK,
     a_72839.CHECK,
+    advisories.CHECK,
     running_backups.CHECK,
     scheduled_backups.CHECK,
     node_liveness.CHECK,
     decommissioning.CHECK,
+    restore_compatibility.CHECK,
 )
 
 

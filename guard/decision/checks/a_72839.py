@@ -254,7 +254,7 @@ def _mixed(situation: Situation) -> Iterator[Finding]:
                 f"{affected[0]} cannot back up until the upgrade is finalized.",
                 (
                     "Wait for it, or let guard wait: guard check --wait 30m",
-                    "Or end the mixed state: finish the upgrade and finalize it, or roll back to v21.1.",
+                    "Or end the mixed state: finish the upgrade and finalize, or roll back to v21.1.",
                 ),
             )
             return

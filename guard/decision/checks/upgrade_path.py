@@ -1,0 +1,103 @@
+"""Does CockroachDB support going from this series straight to the target's?
+
+A cluster is upgraded from one regular series to the next. From v24.1 on it may go over an
+innovation release to the next regular one (24.1 to 24.3); an innovation release goes only to the
+series right after it. The series that counts is the cluster version's, not the binaries': an
+unfinalized upgrade has not arrived yet.
+
+- start, next-node: block unless the hop is supported, or if the target is older than what runs.
+- rollback: block unless it leads back to the series the cluster came from.
+
+Source: the upgrade overview of the documentation, as the catalog holds it. Reads the cluster
+version and the nodes' builds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from guard.catalog.answers import Answer
+from guard.decision.check import UPGRADE_DOCS, Check
+from guard.decision.result import Finding, Outcome, Step
+from guard.decision.situation import Situation
+from guard.versions import Build
+
+__all__ = ["CHECK"]
+
+
+def run(situation: Situation) -> Iterator[Finding]:
+    """Yield one finding by the step's row of the table."""
+    target, active = situation.target, situation.active_series
+    if target is None:
+        yield CHECK.finding(
+            Outcome.BLOCK if situation.step is Step.ROLLBACK else Outcome.UNKNOWN,
+            "there is no build to go to",
+            "No node runs an older build of the active series, and none was named.",
+            remedy=("Name it: --target vX.Y.Z",),
+        )
+        return
+    evidence = {"from": str(active), "to": str(target)}
+    if situation.step is Step.ROLLBACK:
+        yield _back(situation, target, evidence)
+        return
+    newest = max((n.build for n in situation.members if n.build), default=None)
+    if newest is not None and target < newest:
+        yield CHECK.finding(
+            Outcome.BLOCK,
+            f"the target {target} is older than {newest}, which a node runs",
+            "That is not an upgrade.",
+            evidence=evidence | {"newest": str(newest)},
+            remedy=("If you want to go back: guard check --step rollback",),
+        )
+        return
+    if target.series == active:
+        yield CHECK.finding(
+            Outcome.PASS, f"{target} is a patch of the active series v{active}", evidence=evidence
+        )
+        return
+    answer = situation.catalog.upgrade_allowed(active, target.series)
+    outcome = {
+        Answer.YES: Outcome.PASS,
+        Answer.NO: Outcome.BLOCK,
+        Answer.UNKNOWN: Outcome.UNKNOWN,
+    }[answer.supported]
+    title = {
+        Answer.YES: f"v{active} to v{target.series} is a supported hop",
+        Answer.NO: f"v{active} cannot be upgraded straight to v{target.series}",
+        Answer.UNKNOWN: f"whether v{active} may go to v{target.series} is not known",
+    }[answer.supported]
+    yield CHECK.finding(
+        outcome,
+        title,
+        answer.reason,
+        evidence=evidence | {"skips": [str(series) for series in answer.skips]},
+        remedy=()
+        if outcome is Outcome.PASS
+        else (f"See the way there: guard plan --from v{active} --to {target}",),
+    )
+
+
+def _back(situation: Situation, target: Build, evidence: dict[str, str]) -> Finding:
+    active = situation.active_series
+    if target.series == active:
+        return CHECK.finding(
+            Outcome.PASS, f"{target} is of v{active}, where the cluster came from", evidence=evidence
+        )
+    return CHECK.finding(
+        Outcome.BLOCK,
+        f"the cluster did not come from v{target.series}: its cluster version is {active}",
+        "Only a binary of the series that is still active can open the stores.",
+        evidence=evidence,
+        remedy=(f"Name a build of v{active}: --target v{active}.Z",),
+    )
+
+
+CHECK = Check(
+    id="upgrade-path",
+    title="the hop is one that CockroachDB supports",
+    reads=("settings", "kv_version", "gossip_nodes"),
+    docs=UPGRADE_DOCS,
+    explain=__doc__,
+    run=run,
+    steps=(Step.START, Step.NEXT_NODE, Step.ROLLBACK),
+)
