@@ -42,6 +42,8 @@ def difference(catalog: Catalog, old: Build, new: Build) -> Iterator[Changed]:
 
     An advisory that affects both or neither and names no edge between their series is left out.
     """
+    if old == new:
+        return
     for advisory in catalog.advisories.values():
         before, after = catalog.affects(advisory, old), catalog.affects(advisory, new)
         edges = list(edges_of(advisory, old.series, new.series))

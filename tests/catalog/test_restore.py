@@ -1,0 +1,100 @@
+"""All pairs of series for restores, against the pages' rows and the rule beyond them."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from guard.catalog import load
+from guard.catalog.answers import Answer, Basis
+from guard.catalog.restore import restorable_backups
+from guard.versions import Series
+from tests.catalog.test_hops import ONWARD, SERIES
+
+CATALOG = load()
+
+# The rows of the restore pages of v22.2 (v20.x), v23.1 (v21.1 to v22.2) and v26.2 (v23.2 to v24.3).
+ROWS = {
+    "20.1": "20.2",
+    "20.2": "21.1",
+    "21.1": "21.1 21.2",
+    "21.2": "21.2 22.1",
+    "22.1": "22.1 22.2",
+    "22.2": "22.2 23.1",
+    "23.2": "23.2 24.1",
+    "24.1": "24.1 24.2 24.3",
+    "24.2": "24.2 24.3",
+    "24.3": "24.3 25.1 25.2",
+}
+
+
+@pytest.mark.parametrize(("backup", "into"), list(product(SERIES, SERIES)))
+def test_every_pair(backup: str, into: str) -> None:
+    answer = CATALOG.restore_allowed(backup, into)
+    allowed = backup == into or into in ONWARD[backup].split()
+    assert answer.allowed is (Answer.YES if allowed else Answer.NO)
+    lower = Series.parse(into) < Series.parse(backup)
+    assert answer.basis is (Basis.DOCUMENTED if lower or backup in ROWS else Basis.INFERRED)
+    assert answer.reason
+    assert answer.docs.startswith("https://www.cockroachlabs.com/docs/")
+
+
+@pytest.mark.parametrize(("backup", "row"), ROWS.items())
+def test_the_rows_of_the_pages(backup: str, row: str) -> None:
+    assert CATALOG.series[Series.parse(backup)].restorable_into == tuple(row.split())
+    for into in row.split():
+        assert CATALOG.restore_allowed(backup, into).allowed is Answer.YES
+
+
+def test_series_without_a_row_are_inferred_and_say_so() -> None:
+    answer = CATALOG.restore_allowed("25.4", "26.2")
+    assert (answer.allowed, answer.basis) == (Answer.YES, Basis.INFERRED)
+    assert "inferred" in answer.reason
+    assert CATALOG.restore_allowed("23.1", "23.2").basis is Basis.INFERRED
+
+
+def test_a_full_cluster_restore_needs_a_cluster_that_is_not_mixed() -> None:
+    def ask(mixed: bool | None, *, full: bool = True) -> Answer:
+        return CATALOG.restore_allowed("21.1", "21.2", full_cluster=full, into_mixed=mixed).allowed
+
+    assert ask(False) is Answer.YES
+    assert ask(True) is Answer.NO
+    assert ask(None) is Answer.UNKNOWN
+    assert ask(True, full=False) is Answer.YES
+    assert ask(None, full=False) is Answer.YES
+
+
+def test_a_refusal_by_series_stays_one_when_the_cluster_could_not_be_seen() -> None:
+    answer = CATALOG.restore_allowed("21.1", "22.1", full_cluster=True, into_mixed=None)
+    assert answer.allowed is Answer.NO
+
+
+@pytest.mark.parametrize(
+    ("backup", "into", "expected"),
+    [
+        ("26.3", "26.4", Answer.UNKNOWN),
+        ("26.2", "26.4", Answer.UNKNOWN),
+        ("26.1", "26.4", Answer.NO),
+        ("26.4", "26.3", Answer.NO),
+        ("24.3", "26.4", Answer.NO),
+        ("2.1", "19.1", Answer.YES),
+    ],
+)
+def test_pairs_outside_the_catalog(backup: str, into: str, expected: Answer) -> None:
+    assert CATALOG.restore_allowed(backup, into).allowed is expected
+
+
+@pytest.mark.parametrize(
+    ("into", "backups"),
+    [
+        ("21.2", "21.1 21.2"),
+        ("24.3", "24.1 24.2 24.3"),
+        ("25.1", "24.3 25.1"),
+        ("19.1", "19.1"),
+        ("26.2", "25.4 26.1 26.2"),
+    ],
+)
+def test_which_backups_a_series_takes(into: str, backups: str) -> None:
+    found = restorable_backups(CATALOG.series, Series.parse(into))
+    assert [str(series) for series in found] == backups.split()
