@@ -40,16 +40,19 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(Outcome.NOT_APPLICABLE, "there is no target")
         return
     known = situation.catalog.release(target)
-    evidence = {"target": str(target), "status": known.status.value}
-    if known.status is ReleaseStatus.PRODUCTION:
+    status = known.status
+    if status is ReleaseStatus.OUTSIDE_CATALOG and situation.catalog.is_newer(target):
+        status = ReleaseStatus.NEWER_THAN_CATALOG  # a whole series that came later
+    evidence = {"target": str(target), "status": status.value}
+    if status is ReleaseStatus.PRODUCTION:
         yield CHECK.finding(Outcome.PASS, f"{target} is a production release", evidence=evidence)
     else:
         yield CHECK.finding(
-            _outcome(situation.step, known.status),
-            _TITLES[known.status].format(target),
+            _outcome(situation.step, status),
+            _TITLES[status].format(target),
             known.reason,
             evidence=evidence,
-            remedy=_remedy(situation, target, known.status),
+            remedy=_remedy(situation, target, status),
         )
     support = situation.catalog.support(target, situation.snapshot.taken_at.date())
     if support.phase is SupportPhase.ENDED:

@@ -1,0 +1,170 @@
+"""advisories: every record of the catalog, judged against a cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import guard
+from guard.catalog import load
+from guard.catalog.records import SettingCondition
+from guard.connector.statements import ADVISORY_SETTINGS
+from guard.decision.checks import advisories
+from guard.decision.result import Finding, Outcome
+from guard.snapshot.model import FeatureRow
+from guard.versions import Series
+from tests.building import collected, job, node, snapshot, three
+
+
+def judge(
+    step: str, target: str | None, nodes: list[str], version: str, **changes: Any
+) -> dict[str, Finding]:
+    taken = snapshot(
+        [node(i, build) for i, build in enumerate(nodes, 1)],
+        version=version,
+        gateway=nodes[0],
+        **changes,
+    )
+    decision = guard.evaluate(taken, step=step, target=target, checks=[advisories.CHECK])
+    return {f.check: f for f in decision.findings}
+
+
+OLD, MIXED = ["v21.2.10"] * 3, ["v22.1.0", "v21.2.10", "v21.2.10"]
+CHANGEFEED = {"jobs": [job(5, "CHANGEFEED")]}
+SEQUENCES = {"features": collected(FeatureRow(name="sequences", used=True))}
+NO_SEQUENCES = {"features": collected(FeatureRow(name="sequences", used=False))}
+TTL = {"features": collected(FeatureRow(name="row-level-ttl", used=True))}
+NO_TTL = {"features": collected(FeatureRow(name="row-level-ttl", used=False))}
+
+
+@pytest.mark.parametrize(
+    ("advisory", "step", "target", "nodes", "version", "changes", "expected"),
+    [
+        ("A-82309", "start", "v22.1.0", OLD, "21.2", CHANGEFEED, Outcome.BLOCK),
+        ("A-82309", "next-node", "v22.1.0", MIXED, "21.2", CHANGEFEED, Outcome.BLOCK),
+        ("A-82309", "start", "v22.1.0", OLD, "21.2", {}, Outcome.NOT_APPLICABLE),
+        ("A-82309", "start", "v22.1.5", OLD, "21.2", CHANGEFEED, Outcome.NOT_APPLICABLE),
+        ("A-82576", "start", "v22.1.2", OLD, "21.2", SEQUENCES, Outcome.BLOCK),
+        ("A-82576", "start", "v22.1.2", OLD, "21.2", NO_SEQUENCES, Outcome.NOT_APPLICABLE),
+        ("A-82576", "start", "v22.1.2", OLD, "21.2", {}, Outcome.UNKNOWN),
+        ("A-82576", "start", "v22.1.3", OLD, "21.2", SEQUENCES, Outcome.NOT_APPLICABLE),
+        ("A-97178", "start", "v22.2.4", ["v22.1.10"] * 3, "22.1", {}, Outcome.BLOCK),
+        ("A-97178", "start", "v22.2.5", ["v22.1.10"] * 3, "22.1", {}, Outcome.NOT_APPLICABLE),
+        ("A-97178", "start", "v22.2.4", ["v22.2.3"] * 3, "22.2", {}, Outcome.NOT_APPLICABLE),
+        ("A-110363", "start", "v23.1.9", ["v22.2.10"] * 3, "22.2", TTL, Outcome.BLOCK),
+        ("A-110363", "start", "v23.1.9", ["v22.2.10"] * 3, "22.2", NO_TTL, Outcome.NOT_APPLICABLE),
+        ("A-110363", "start", "v23.1.9", ["v22.2.10"] * 3, "22.2", {}, Outcome.UNKNOWN),
+        ("A-110363", "start", "v23.1.10", ["v22.2.10"] * 3, "22.2", TTL, Outcome.NOT_APPLICABLE),
+        (
+            "A-98779", "start", "v22.2.6", ["v22.1.10"] * 3, "22.1",
+            {"jobs": [job(6, "RESTORE")]}, Outcome.BLOCK,
+        ),
+        ("A-98779", "start", "v22.2.6", ["v22.1.10"] * 3, "22.1", {}, Outcome.NOT_APPLICABLE),
+        (
+            "A-98779", "start", "v22.2.6", ["v22.2.6"] * 3, "22.2",
+            {
+                "jobs": [job(6, "RESTORE")],
+                "settings": {"bulkio.restore.use_simple_import_spans": "true"},
+            },
+            Outcome.NOT_APPLICABLE,
+        ),
+        (
+            "A-68005", "start", "v21.1.6", ["v20.2.19"] * 3, "20.2",
+            {"settings": {"sql.trace.txn.enable_threshold": "100ms"}}, Outcome.BLOCK,
+        ),
+        (
+            "A-68005", "start", "v21.1.6", ["v20.2.19"] * 3, "20.2",
+            {"settings": {"sql.trace.txn.enable_threshold": "0s"}}, Outcome.NOT_APPLICABLE,
+        ),
+        ("A-68005", "start", "v21.1.6", ["v20.2.19"] * 3, "20.2", {}, Outcome.UNKNOWN),
+        ("A-69874", "rollback", "v21.1.7", ["v21.1.8"] * 3, "21.1", {}, Outcome.BLOCK),
+        ("A-69874", "rollback", "v21.1.7", ["v21.1.9"] * 3, "21.1", {}, Outcome.NOT_APPLICABLE),
+    ],
+)  # fmt: skip
+def test_on_the_edge(
+    advisory: str,
+    step: str,
+    target: str,
+    nodes: list[str],
+    version: str,
+    changes: dict[str, Any],
+    expected: Outcome,
+) -> None:
+    found = judge(step, target, nodes, version, **changes)
+    assert found[advisory].outcome is expected
+
+
+def test_a_node_on_the_bad_build_does_not_hold_up_the_cure() -> None:
+    nodes = ["v22.2.4", "v22.2.4", "v22.2.5"]
+    found = judge("next-node", "v22.2.5", nodes, "22.1")
+    assert found["A-97178"].outcome is Outcome.NOT_APPLICABLE
+
+
+def test_data_loss_in_the_target_blocks_and_names_the_fix() -> None:
+    found = judge("start", "v23.2.5", ["v23.1.30"] * 3, "23.1")
+    blocked = found["A-131639"]
+    assert blocked.outcome is Outcome.BLOCK
+    assert "v23.2.11" in blocked.remedy[0]
+
+
+def test_data_loss_without_a_fix_in_the_series_warns() -> None:
+    # A-144650 was never repaired in v24.2.
+    found = judge("start", "v24.2.10", ["v24.1.20"] * 3, "24.1")
+    assert found["A-144650"].outcome is Outcome.WARN
+
+
+def test_a_patch_that_makes_nothing_worse_is_not_blocked() -> None:
+    found = judge("start", "v23.1.20", ["v23.1.10"] * 3, "23.1")
+    assert found["A-131639"].outcome is Outcome.WARN
+    assert Outcome.BLOCK not in {f.outcome for f in found.values()}
+
+
+def test_what_the_target_cures_is_said_and_does_not_block() -> None:
+    found = judge("start", "v26.2.1", ["v25.4.0"] * 3, "25.4")
+    assert Outcome.BLOCK not in {f.outcome for f in found.values()}
+
+
+@pytest.mark.parametrize("step", ["next-node", "finalize", "rollback", "verify"])
+def test_what_the_target_has_is_asked_at_start_only(step: str) -> None:
+    found = judge(step, "v23.2.5", ["v23.2.5", "v23.1.30", "v23.1.30"], "23.1")
+    assert "A-131639" not in found
+
+
+def test_an_unreadable_section_makes_only_its_advisories_unknown() -> None:
+    found = judge("start", "v22.1.0", OLD, "21.2", admin=False, **SEQUENCES)
+    assert found["A-82309"].outcome is Outcome.UNKNOWN
+    assert found["A-82576"].outcome is Outcome.BLOCK
+
+
+def test_a_quiet_cluster_gets_one_line() -> None:
+    assert [f.outcome for f in judge("verify", None, ["v26.2.1"] * 3, "26.2").values()] == [
+        Outcome.PASS
+    ]
+
+
+def test_every_setting_that_a_record_asks_for_is_read_from_the_cluster() -> None:
+    asked = {
+        condition.name
+        for record in load().advisories.values()
+        for condition in record.conditions
+        if isinstance(condition, SettingCondition)
+    }
+    assert asked <= {*ADVISORY_SETTINGS, "diagnostics.reporting.enabled"}
+
+
+def test_every_record_is_judged_without_a_crash_in_every_step() -> None:
+    for record in load().advisories.values():
+        for affected in record.affected[:2]:
+            try:
+                Series.parse(affected.series)
+            except ValueError:
+                continue
+            for step in ("start", "next-node", "finalize", "rollback", "verify"):
+                decision = guard.evaluate(
+                    snapshot(three(affected.introduced), version=affected.series),
+                    step=step,
+                    target=affected.introduced,
+                    checks=[advisories.CHECK],
+                )
+                assert not any(f.evidence.get("crashed") for f in decision.findings), record.id
