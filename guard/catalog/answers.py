@@ -9,6 +9,7 @@ import msgspec
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterator
 
     from guard.catalog.records import Advisory, AffectedRange, Release
     from guard.versions import Build, Series
@@ -67,7 +68,10 @@ class SupportPhase(StrEnum):
 
 
 class UpgradeAnswer(msgspec.Struct, frozen=True):
-    """May a cluster go from one series straight to another? `skips`: series left out on the way."""
+    """May a cluster go from one series straight to another? `skips`: series left out on the way.
+
+    True in a condition only if the answer is YES: UNKNOWN is no permission.
+    """
 
     source: Series
     target: Series
@@ -76,9 +80,15 @@ class UpgradeAnswer(msgspec.Struct, frozen=True):
     reason: str
     docs: str
 
+    def __bool__(self) -> bool:
+        return self.supported is Answer.YES
+
 
 class RestoreAnswer(msgspec.Struct, frozen=True):
-    """May a backup of one series be restored into a cluster of another?"""
+    """May a backup of one series be restored into a cluster of another?
+
+    True in a condition only if the answer is YES: UNKNOWN is no permission.
+    """
 
     backup: Series
     into: Series
@@ -87,6 +97,9 @@ class RestoreAnswer(msgspec.Struct, frozen=True):
     basis: Basis
     reason: str
     docs: str
+
+    def __bool__(self) -> bool:
+        return self.allowed is Answer.YES
 
 
 class ReleaseAnswer(msgspec.Struct, frozen=True):
@@ -143,6 +156,17 @@ class AdvisoriesAnswer(msgspec.Struct, frozen=True):
     affected: tuple[AffectedAnswer, ...]
     complete: bool
     reason: str
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the advisories, in the catalog's order."""
+        return tuple(answer.advisory.id for answer in self.affected)
+
+    def __iter__(self) -> Iterator[AffectedAnswer]:
+        return iter(self.affected)
+
+    def __len__(self) -> int:
+        return len(self.affected)
 
 
 class AgeAnswer(msgspec.Struct, frozen=True):

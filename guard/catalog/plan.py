@@ -78,7 +78,9 @@ def make_plan(
             return ended(Answer.NO, f"v{two} has no production release{_than(floor)} to go to")
         if one == two and chosen[0] == here:
             return ended(Answer.YES, f"{here} is the best v{two} release already")
-        hops.append(describe_hop(catalog, one, two, here, *chosen, first=not hops))
+        hops.append(
+            describe_hop(catalog, one, two, here, *chosen, first=not hops, under_way=two == via)
+        )
         here = chosen[0]
     return Plan(names[0], names[1], Answer.YES, tuple(hops), _summary(hops))
 

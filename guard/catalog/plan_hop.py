@@ -15,7 +15,7 @@ import msgspec
 
 from guard.catalog import releases, restore
 from guard.catalog.answers import Answer, ReleaseStatus
-from guard.catalog.plan_release import edges_of
+from guard.catalog.plan_release import edges_of, forbids
 from guard.catalog.records import Advisory, Edge
 from guard.versions import Build, Series
 
@@ -92,6 +92,7 @@ def describe_hop(
     chosen: tuple[str, ...],
     *,
     first: bool,
+    under_way: bool,
 ) -> Hop:
     """Describe the upgrade from `source` (running `here`, None if unknown) to `build`.
 
@@ -103,13 +104,16 @@ def describe_hop(
         build: the release to install.
         chosen: why that release.
         first: this is the plan's first hop, so that `here` is the cluster's own build.
+        under_way: nodes of `target` run already, so that nothing can come before the hop any more.
     """
     answer = catalog.upgrade_allowed(source, target)
     major = source != target
-    before = _preparation(catalog, source, target, here) if major else None
+    before = _preparation(catalog, source, target, here) if major and not under_way else None
     ready = before.build if before is not None else here
     status = catalog.release(build)
     reasons = [answer.reason, *chosen]
+    if under_way:
+        reasons.append(f"this upgrade is under way: finish and finalize it, or roll back to v{source}")
     if status.status is ReleaseStatus.TESTING:
         reasons.append(f"{status.reason}, not meant for production")
     if first and here is not None and not catalog.release(here).known:
@@ -156,8 +160,8 @@ def _preparation(
 ) -> Preparation | None:
     """Say whether the old series must be patched first, and why.
 
-    It must when the running build is a testing release, when an advisory of this very edge affects
-    it and is repaired in the same series, or when the edge's mitigation is a setting that only a
+    It must when the running build is a testing release, when an advisory that blocks this
+    very edge affects it and is repaired in the same series, or when the edge's mitigation is a setting that only a
     later build of the series has.
     """
     record = catalog.series.get(source)
@@ -169,7 +173,7 @@ def _preparation(
     if here is not None and here.is_prerelease:
         reasons.append("a major upgrade starts from a production release")
     for advisory in catalog.advisories.values():
-        if not any(True for _ in edges_of(advisory, source, target)):
+        if not any(forbids(edge) for edge in edges_of(advisory, source, target)):
             continue
         needed = [
             Build.parse(tag)

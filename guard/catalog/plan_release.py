@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guard.catalog.records import Advisory, Edge
     from guard.versions import Build, Series
 
-__all__ = ["choose_release", "edges_of"]
+__all__ = ["choose_release", "edges_of", "forbids"]
 
 _SEVERE: Final = frozenset({Category.DATA_LOSS, Category.CORRUPTION})
 
@@ -81,7 +81,7 @@ def _objections(catalog: Catalog, source: Series, build: Build) -> Iterator[str]
     for advisory in catalog.advisories.values():
         if catalog.affects(advisory, build).affected is not Answer.YES:
             continue
-        if any(_forbids(edge) for edge in edges_of(advisory, source, build.series)):
+        if any(forbids(edge) for edge in edges_of(advisory, source, build.series)):
             yield f"{advisory.id} ({advisory.title})"
         elif advisory.category in _SEVERE:
             fixed = [
@@ -93,7 +93,7 @@ def _objections(catalog: Catalog, source: Series, build: Build) -> Iterator[str]
                 yield f"{advisory.id} ({advisory.title}), repaired in {fixed[-1]}"
 
 
-def _forbids(edge: Edge) -> bool:
+def forbids(edge: Edge) -> bool:
     """True for an edge that blocks a step of the way forward."""
     return edge.effect == "block" and not {"start", "next-node", "finalize"}.isdisjoint(edge.steps)
 

@@ -155,7 +155,7 @@ def _hop_lines(hop: Hop) -> Iterator[str]:
     for preparation in hop.before:
         yield wrap("first", f"patch v{hop.source} to {preparation.build}: {preparation.reason}")
     for command in hop.keep_way_back:
-        yield _command("keep back", command)
+        yield _command("before", f"{command} -- keeps the way back open")
     for met in hop.advisories:
         yield from _advisory_lines(met)
     lasting = [met.advisory.id for met in hop.advisories if met.lasting and met.edge is None]

@@ -223,7 +223,9 @@ def test_all_advisories_of_the_issue_are_there() -> None:
 def test_the_list_for_a_build_holds_yes_and_unknown_only() -> None:
     answer = CATALOG.advisories_affecting("v21.2.0")
     assert answer.complete
-    listed = {each.advisory.id for each in answer.affected}
+    listed = set(answer.ids)
+    assert [each.advisory.id for each in answer] == list(answer.ids)
+    assert len(answer) == len(listed)
     assert "A-72839" in listed
     assert listed == {
         name

@@ -57,6 +57,7 @@ def test_every_pair(source: str, target: str) -> None:
     assert answer.supported is (Answer.YES if allowed else Answer.NO)
     skipped = SKIPS.get((source, target))
     assert [str(series) for series in answer.skips] == ([skipped] if skipped else [])
+    assert bool(answer) is allowed
     assert answer.reason
     assert answer.docs.startswith("https://")
 
@@ -86,7 +87,9 @@ def test_kinds_of_series(kind: str) -> None:
     ],
 )
 def test_pairs_outside_the_catalog(source: str, target: str, expected: Answer) -> None:
-    assert CATALOG.upgrade_allowed(source, target).supported is expected
+    answer = CATALOG.upgrade_allowed(source, target)
+    assert answer.supported is expected
+    assert bool(answer) is (expected is Answer.YES)
 
 
 def test_versions_may_be_given_parsed() -> None:

@@ -239,6 +239,10 @@ def test_a_license_is_needed_from_24_3_on(target: str, needed: bool) -> None:
 def test_an_upgrade_under_way_comes_first() -> None:
     assert chain(plan("v24.1.3", "v25.2", via="24.2")) == "24.1 24.2 24.3 25.2"
     assert chain(plan("v24.1.3", "v24.2", via="24.2")) == "24.1 24.2"
+    (hop,) = plan("v21.1.7", "v21.2", via="21.2").hops
+    assert hop.before == ()  # too late for it
+    assert any("under way" in reason for reason in hop.reasons)
+    assert not any("under way" in reason for reason in plan("v21.1.7", "v21.2").hops[0].reasons)
     made = plan("v24.1.3", "v24.1.9", via="24.3")
     assert made.supported is Answer.NO
     assert "under way" in made.reason
@@ -271,3 +275,10 @@ def test_difference_between_two_builds() -> None:
     assert changes("v21.2.0", "v21.2.1")["A-72839"] is Change.CURED
     assert Change.UNKNOWN in set(changes("v21.2.17", "v21.2.18").values())
     assert changes("v21.2.17", "v21.2.17") == {}
+
+
+def test_a_warning_on_the_edge_asks_for_no_extra_rollout() -> None:
+    met = CATALOG.advisories["A-106617"]
+    assert {edge.effect for edge in met.edges if edge.source == "22.2"} == {"warn"}
+    (hop,) = plan("v22.2.11", "v23.1").hops
+    assert all("A-106617" not in each.reason for each in hop.before)

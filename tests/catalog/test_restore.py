@@ -82,7 +82,9 @@ def test_a_refusal_by_series_stays_one_when_the_cluster_could_not_be_seen() -> N
     ],
 )
 def test_pairs_outside_the_catalog(backup: str, into: str, expected: Answer) -> None:
-    assert CATALOG.restore_allowed(backup, into).allowed is expected
+    answer = CATALOG.restore_allowed(backup, into)
+    assert answer.allowed is expected
+    assert bool(answer) is (expected is Answer.YES)
 
 
 @pytest.mark.parametrize(
