@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -50,6 +50,23 @@ def check(
         ),
     ] = None,
     timeout: Timeout = dt.timedelta(seconds=30),
+    wait: Annotated[
+        dt.timedelta | None,
+        typer.Option(
+            parser=duration,
+            metavar="TIME",
+            help="Look again, for up to this long, while only what passes by itself stands in the way: "
+            "a backup that runs, a node that restarts.",
+        ),
+    ] = None,
+    settle: Annotated[
+        dt.timedelta | None,
+        typer.Option(
+            parser=duration,
+            metavar="TIME",
+            help="Give an ALLOW only after two looks this far apart agree.",
+        ),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     fail_on: Annotated[
         FailOn, typer.Option(help="warn: exit with 12 if there are warnings.")
@@ -66,7 +83,9 @@ def check(
     from guard.cli.logging import logger
     from guard.cli.process import emit
     from guard.cli.source import take_snapshot
+    from guard.cli.waiting import Patience, Progress, watch
     from guard.decision.engine import evaluate
+    from guard.decision.result import Decision
     from guard.report import Options, renderer
     from guard.versions import Build, VersionError
 
@@ -76,12 +95,26 @@ def check(
         usage(f"--target {target!r} is not a build such as v21.2.1")
     if step is Step.START and wanted is None:
         usage("--step start needs --target vX.Y.Z: where is the upgrade going?")
-    seen = take_snapshot(url, snapshot, certs_dir, timeout, logger(verbose, log_format))
-    decision = evaluate(seen, step=step, target=wanted, node=node, window=window)
+    if snapshot is not None and (wait or settle):
+        usage("--wait and --settle need a cluster to look at again, and --snapshot is one look")
+    log = logger(verbose, log_format)
+
+    def look(seconds: float) -> Decision:
+        seen = take_snapshot(url, snapshot, certs_dir, dt.timedelta(seconds=seconds), log)
+        return evaluate(seen, step=step, target=wanted, node=node, window=window)
+
+    patience = Patience(
+        wait=wait.total_seconds() if wait else 0.0,
+        settle=settle.total_seconds() if settle else 0.0,
+        timeout=timeout.total_seconds(),
+    )
+    terminal = sys.stderr.isatty()
+    progress = Progress(sys.stderr, terminal=terminal, width=_width(sys.stderr))
+    decision = watch(look, patience, fail_on=fail_on, tell=None if quiet else progress)
     options = Options(
         fail_on=fail_on,
         colour=_colour(),
-        width=_width(),
+        width=_width(sys.stdout),
         quiet=quiet,
         now=dt.datetime.now(dt.UTC),
     )
@@ -93,10 +126,10 @@ def _colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _width() -> int:
-    if not sys.stdout.isatty():
+def _width(stream: TextIO) -> int:
+    if not stream.isatty():
         return 100
     try:
-        return min(os.get_terminal_size(sys.stdout.fileno()).columns or 100, 120)
+        return min(os.get_terminal_size(stream.fileno()).columns or 100, 120)
     except OSError:
         return 100

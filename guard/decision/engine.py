@@ -26,8 +26,9 @@ from guard.decision.result import (
     Step,
     Verdict,
 )
+from guard.decision.sight import PASSING
 from guard.decision.situation import Situation
-from guard.snapshot.model import Collected, Connection, Reason, Snapshot
+from guard.snapshot.model import Collected, Connection, Snapshot
 from guard.versions import Build
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def evaluate(
                     detail=snapshot.connection.message,
                     evidence={"reason": snapshot.connection.reason},
                     remedy=snapshot.connection.remedy,
-                    transient=snapshot.connection.reason in (Reason.CONNECTION, Reason.TIMEOUT),
+                    transient=snapshot.connection.reason in PASSING,
                 ),
             ),
         )  # fmt: skip
@@ -201,6 +202,7 @@ def _run(check: Check, situation: Situation) -> list[Finding]:
                 },
                 remedy=missing.why.remedy,
                 docs=check.docs,
+                transient=missing.why.reason in PASSING,
             )
         )
     except Exception as error:  # noqa: BLE001 - a crashed check must not look like a passed one
@@ -257,6 +259,7 @@ def _decision(
         cluster=_summary(snapshot, cluster),
         findings=findings,
         taken_at=snapshot.taken_at,
+        looks=(snapshot.taken_at,),
         guard_version=__version__,
         catalog_date=catalog.date,
     )

@@ -157,6 +157,7 @@ class Decision(_Struct, frozen=True):
         catalog_date: date of the advisories and releases the decision knows.
         notices: what concerns the run and not the cluster: unused waivers and the like.
         fingerprint: token of the state the verdict rests on.
+        looks: when the cluster was looked at: once, or twice under ``--settle``.
     """
 
     verdict: Verdict
@@ -171,6 +172,7 @@ class Decision(_Struct, frozen=True):
     catalog_date: dt.date | None = None
     notices: tuple[str, ...] = ()
     fingerprint: str = ""
+    looks: tuple[dt.datetime, ...] = ()
 
     def of(self, outcome: Outcome) -> tuple[Finding, ...]:
         """The findings of one outcome that count, waived ones left out."""
@@ -196,3 +198,20 @@ class Decision(_Struct, frozen=True):
         """True if the verdict is BLOCK and every finding behind it can clear by itself."""
         blocking = self.of(Outcome.BLOCK)
         return self.verdict is Verdict.BLOCK and all(f.transient for f in blocking)
+
+    def worth_waiting(self, fail_on: FailOn = FailOn.BLOCK) -> bool:
+        """True if the exit code is not 0 and nothing says that waiting cannot change that.
+
+        A build that is in doubt while its node restarts is unknown for the moment only, so beside
+        transient blocks an `unknown` ends the wait just when sight itself is missing.
+        """
+        if self.verdict is Verdict.BLOCK:
+            blind = any(f.check == "visibility" and not f.transient for f in self.of(Outcome.UNKNOWN))
+            return self.only_waiting_helps and not blind
+        outcome = Outcome.UNKNOWN
+        if self.verdict is Verdict.ALLOW:
+            if fail_on is not FailOn.WARN:
+                return False
+            outcome = Outcome.WARN
+        standing = self.of(outcome)
+        return bool(standing) and all(f.transient for f in standing)

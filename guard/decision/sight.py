@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from guard.decision.cluster import Cluster
 from guard.snapshot.model import Connection, Reason, Unavailable
 from guard.snapshot.sight import JobSight, job_sight
 from guard.versions import Build, VersionError
 
-__all__ = ["gateway_build", "jobs_problem", "proof_of_job_sight"]
+__all__ = ["PASSING", "gateway_build", "jobs_problem", "proof_of_job_sight"]
+
+PASSING: Final = (Reason.CONNECTION, Reason.TIMEOUT)
+"""Reasons for not seeing that another look may not meet: a gateway that restarts, a slow range."""
 
 
 def gateway_build(cluster: Cluster) -> Build | None:

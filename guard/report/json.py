@@ -38,6 +38,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     catalog_date: dt.date | None
     notices: tuple[str, ...]
     fingerprint: str
+    looks: tuple[dt.datetime, ...]
 
 
 def render(decision: Decision, options: Options) -> str:
@@ -57,6 +58,7 @@ def render(decision: Decision, options: Options) -> str:
         catalog_date=decision.catalog_date,
         notices=decision.notices,
         fingerprint=decision.fingerprint,
+        looks=decision.looks,
     )
     encoded = msgspec.json.format(msgspec.json.encode(report), indent=2)
     return escape_json(encoded.decode()) + "\n"
