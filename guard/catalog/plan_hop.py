@@ -160,9 +160,9 @@ def _preparation(
 ) -> Preparation | None:
     """Say whether the old series must be patched first, and why.
 
-    It must when the running build is a testing release, when an advisory that blocks this
-    very edge affects it and is repaired in the same series, or when the edge's mitigation is a setting that only a
-    later build of the series has.
+    It must when the running build is a testing release, when an advisory that blocks this very edge
+    affects it and is repaired in the same series, or when the edge's mitigation is a setting that
+    only a later build of the series has.
     """
     record = catalog.series.get(source)
     good = [] if record is None else releases.installable(record)
