@@ -25,6 +25,11 @@ def minutes(number: float) -> dt.timedelta:
     return dt.timedelta(minutes=number)
 
 
+TEN_HOURS_AGO = NOW - minutes(600)
+FOUR_MINUTES_AGO = NOW - minutes(4)
+IN_TEN_MINUTES = NOW + minutes(10)
+
+
 def collected(*rows: Any, statement: str = "built", truncated: bool = False) -> Collected[Any]:
     """A collected section."""
     return Collected(rows=rows, read_at=NOW, statement=statement, truncated=truncated)
@@ -56,7 +61,7 @@ def node(
     state: str = "live",
     membership: str | None = "active",
     server_version: str | None = None,
-    started: dt.datetime = NOW - minutes(600),
+    started: dt.datetime | None = TEN_HOURS_AGO,
     tables: Sequence[str] = ("liveness", "gossip", "status", "store"),
     **store: Any,
 ) -> Node:
@@ -123,7 +128,7 @@ def job(
     job_type: str | None = "BACKUP",
     status: str = "running",
     *,
-    created: dt.datetime = NOW - minutes(4),
+    created: dt.datetime | None = FOUR_MINUTES_AGO,
     finished: dt.datetime | None = None,
     owner: str | None = "root",
     schedule_id: int | None = None,
@@ -144,7 +149,7 @@ def job(
 
 
 def schedule(
-    schedule_id: int = 501, next_run: dt.datetime | None = NOW + minutes(10), label: str = "nightly"
+    schedule_id: int = 501, next_run: dt.datetime | None = IN_TEN_MINUTES, label: str = "nightly"
 ) -> model.ScheduleRow:
     """A BACKUP schedule; paused with ``next_run=None``."""
     return model.ScheduleRow(
@@ -210,6 +215,10 @@ def snapshot(
         "migrations": collected(),
         "replication_stats": collected(),
         "critical_localities": collected(),
+        "zone_replicas": collected(
+            model.ZoneReplicasRow(num_replicas=3, num_voters=None),
+            model.ZoneReplicasRow(num_replicas=5, num_voters=None),
+        ),
         "license": collected(model.LicenseRow(present=False, kind=None, seconds_left=0)),
         "features": collected(),
     }

@@ -248,6 +248,7 @@ def _replication_stats(row: Row) -> model.ReplicationStatsRow:
         total_ranges=_must_int(row, "total_ranges"),
         unavailable_ranges=_must_int(row, "unavailable_ranges"),
         under_replicated_ranges=_must_int(row, "under_replicated_ranges"),
+        generated=timestamp(row.get("generated")),
     )
 
 
@@ -257,6 +258,13 @@ def _critical_locality(row: Row) -> model.CriticalLocalityRow:
         subzone_id=_must_int(row, "subzone_id"),
         locality=_required(row, "locality"),
         at_risk_ranges=_must_int(row, "at_risk_ranges"),
+        generated=timestamp(row.get("generated")),
+    )
+
+
+def _zone_replicas(row: Row) -> model.ZoneReplicasRow:
+    return model.ZoneReplicasRow(
+        num_replicas=_must_int(row, "num_replicas"), num_voters=_int(row.get("num_voters"))
     )
 
 
@@ -287,6 +295,7 @@ PARSERS: Final[dict[str, Callable[[Row], Any]]] = {
     "migrations": _migration,
     "replication_stats": _replication_stats,
     "critical_localities": _critical_locality,
+    "zone_replicas": _zone_replicas,
     "license": _license,
     "features": _feature,
 }

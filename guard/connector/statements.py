@@ -284,14 +284,25 @@ MIGRATIONS: Final = Statement(
     " ORDER BY completed_at DESC LIMIT 200",
     since=Series(21, 1),
 )
+# A report that nobody has rewritten for minutes is history, so its time comes with it.
+_GENERATED: Final = "(SELECT generated FROM system.reports_meta WHERE id = report_id) AS generated"
 REPLICATION_STATS: Final = Statement(
     "replication_stats",
-    "SELECT zone_id, subzone_id, total_ranges, unavailable_ranges, under_replicated_ranges"
-    " FROM system.replication_stats",
+    "SELECT zone_id, subzone_id, total_ranges, unavailable_ranges, under_replicated_ranges,"
+    f" {_GENERATED} FROM system.replication_stats",
 )
 CRITICAL_LOCALITIES: Final = Statement(
     "critical_localities",
-    "SELECT zone_id, subzone_id, locality, at_risk_ranges FROM system.replication_critical_localities",
+    f"SELECT zone_id, subzone_id, locality, at_risk_ranges, {_GENERATED}"
+    " FROM system.replication_critical_localities",
+)
+# The replication factors in use, not the zones themselves. Zones of tables that the user may not see
+# are left out without an error; the default zone and the system ranges are always there.
+ZONE_REPLICAS: Final = Statement(
+    "zone_replicas",
+    "SELECT DISTINCT regexp_extract(full_config_yaml, 'num_replicas: ([0-9]+)') AS num_replicas,"
+    " regexp_extract(full_config_yaml, 'num_voters: ([0-9]+)') AS num_voters"
+    " FROM crdb_internal.zones",
 )
 LICENSE: Final = Statement(
     "license",
@@ -343,6 +354,7 @@ SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
     "migrations": (MIGRATIONS,),
     "replication_stats": (REPLICATION_STATS,),
     "critical_localities": (CRITICAL_LOCALITIES,),
+    "zone_replicas": (ZONE_REPLICAS,),
     "license": (LICENSE,),
     "features": (SEQUENCES, ROW_LEVEL_TTL),
 }

@@ -43,6 +43,7 @@ __all__ = [
     "StoreStatusRow",
     "Unavailable",
     "VariableRow",
+    "ZoneReplicasRow",
 ]
 
 SCHEMA_VERSION: Final = "1"
@@ -261,13 +262,14 @@ class MigrationRow(_Struct, frozen=True):
 
 
 class ReplicationStatsRow(_Struct, frozen=True):
-    """One line of the replication reports, refreshed about once a minute."""
+    """One line of the replication reports, rewritten about once a minute, at `generated`."""
 
     zone_id: int
     subzone_id: int
     total_ranges: int
     unavailable_ranges: int
     under_replicated_ranges: int
+    generated: dt.datetime | None = None
 
 
 class CriticalLocalityRow(_Struct, frozen=True):
@@ -277,6 +279,14 @@ class CriticalLocalityRow(_Struct, frozen=True):
     subzone_id: int
     locality: str
     at_risk_ranges: int
+    generated: dt.datetime | None = None
+
+
+class ZoneReplicasRow(_Struct, frozen=True):
+    """A replication factor that some zone asks for. `num_voters` is None where all replicas vote."""
+
+    num_replicas: int
+    num_voters: int | None
 
 
 class LicenseRow(_Struct, frozen=True):
@@ -328,5 +338,6 @@ class Snapshot(_Struct, frozen=True):
     migrations: Section[MigrationRow] = _NOT_ASKED
     replication_stats: Section[ReplicationStatsRow] = _NOT_ASKED
     critical_localities: Section[CriticalLocalityRow] = _NOT_ASKED
+    zone_replicas: Section[ZoneReplicasRow] = _NOT_ASKED
     license: Section[LicenseRow] = _NOT_ASKED
     features: Section[FeatureRow] = _NOT_ASKED
