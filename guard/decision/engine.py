@@ -105,6 +105,7 @@ def evaluate(
         catalog=catalog,
     )
     if step is Step.AUTO:
+        inferred = False
         findings = _undecidable(situation, reason, checks)
     else:
         findings = _run_all(situation, checks)

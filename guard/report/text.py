@@ -106,7 +106,7 @@ def _context(decision: Decision, options: Options) -> Iterator[str]:
     if decision.step_inferred:
         step += f" (inferred: {plain(decision.step_reason)})"
     rows = [
-        ("step", step if decision.step is not Step.AUTO or decision.step_inferred else "not known"),
+        ("step", step if decision.step is not Step.AUTO else "not known"),
         ("target", plain(decision.target) if decision.target else "none"),
         (
             "cluster version",

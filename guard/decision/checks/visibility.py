@@ -21,7 +21,7 @@ from guard.decision.cluster import NotCollected
 from guard.decision.result import Finding, Outcome
 from guard.decision.sight import PASSING, jobs_problem, proof_of_job_sight
 from guard.decision.situation import Situation
-from guard.snapshot.model import Collected, Unavailable
+from guard.snapshot.model import Collected, Reason, Unavailable
 from guard.snapshot.sight import JobSight
 
 __all__ = ["CHECK"]
@@ -46,19 +46,23 @@ def _what_is_missing(situation: Situation) -> Iterator[tuple[str, Unavailable]]:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one `unknown` for each reason something is hidden, or one `pass` with the proof."""
-    by_reason: dict[Unavailable, list[str]] = {}
+    # One finding for all that the same remedy cures: five times the same GRANT helps nobody.
+    by_remedy: dict[tuple[str, ...], list[tuple[str, Unavailable]]] = {}
     for what, why in _what_is_missing(situation):
-        by_reason.setdefault(why, []).append(what)
-    for why, hidden in by_reason.items():
+        by_remedy.setdefault((why.reason.value, *why.remedy), []).append((what, why))
+    for missing in by_remedy.values():
+        hidden = [what for what, _ in missing]
+        why = missing[0][1]
+        messages = dict.fromkeys(each.message for _, each in missing)
         yield CHECK.finding(
             Outcome.UNKNOWN,
             f"guard could not see: {listed(hidden)}",
-            why.message,
+            f"{'; '.join(messages)}.",
             evidence={"hidden": hidden, "reason": why.reason, "sqlstate": why.sqlstate},
             remedy=why.remedy,
-            transient=why.reason in PASSING,
+            transient=why.reason in (Reason.CONNECTION, Reason.TIMEOUT),
         )
-    if by_reason:
+    if by_remedy:
         return
     proof = proof_of_job_sight(situation.cluster)
     problem = jobs_problem(situation.cluster)
