@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from guard.decision.result import (
+    ClusterSummary,
     Decision,
     ExitCode,
     Finding,
@@ -110,9 +111,7 @@ def _context(decision: Decision, options: Options) -> Iterator[str]:
         ("target", plain(decision.target) if decision.target else "none"),
         (
             "cluster version",
-            f"{plain(cluster.active_version)}{' (final)' if cluster.final else ' (not final)'}"
-            if cluster.active_version
-            else "unknown",
+            _version(cluster),
         ),
         (
             "seen",
@@ -123,6 +122,22 @@ def _context(decision: Decision, options: Options) -> Iterator[str]:
     ]
     for name, value in rows:
         yield from _wrapped(f"  {name + ':':<17}{value}", options, "", " " * 19)
+
+
+def _version(cluster: ClusterSummary) -> str:
+    if cluster.active_version is None:
+        return "unknown"
+    if not cluster.final:
+        state = "migrating"
+    elif any(
+        n.server_version not in (None, cluster.active_version)
+        for n in cluster.nodes
+        if n.membership != "decommissioned"
+    ):
+        state = "upgrade not finalized"
+    else:
+        state = "final"
+    return f"{plain(cluster.active_version)} ({state})"
 
 
 def _utc(moment: dt.datetime) -> str:
