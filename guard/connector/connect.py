@@ -26,6 +26,7 @@ __all__ = ["connect", "gateway_build"]
 
 _HOST_PATIENCE: Final = 5.0
 _LEAST_PATIENCE: Final = 2.0  # libpq takes no less
+_MOST_ADDRESSES: Final = 3  # localhost has two, and a server may listen on one of them only
 _SERVER: Final = re.compile(r"CockroachDB\s+\S+\s+(\S+)")
 
 # Text, because libpq hands over no SQLSTATE for a failed login.
@@ -140,12 +141,13 @@ def _summary(failures: Sequence[ConnectFailed], attempts: Sequence[HostAttempt])
     return ConnectFailed(f"no host could be used: {lines}", reason=worst.reason, remedy=worst.remedy)
 
 
-def _resolve(target: Target, patience: float) -> str | None:
-    """The target's address. Resolving can hang for minutes and cannot be interrupted, so a thread
-    of its own does it.
+def _resolve(target: Target, patience: float) -> list[str]:
+    """The target's addresses, none if there is nothing to resolve.
+
+    Resolving can hang for minutes and cannot be interrupted, so a thread of its own does it.
     """
     if target.host.startswith(("/", "@")) or "hostaddr" in target.params:
-        return None
+        return []
     found: list[str] = []
     problems: list[str] = []
 
@@ -160,7 +162,7 @@ def _resolve(target: Target, patience: float) -> str | None:
     thread.start()
     thread.join(patience)
     if found:
-        return found[0]
+        return list(dict.fromkeys(found))[:_MOST_ADDRESSES]
     reason = problems[0] if problems else "no answer from the name service"
     raise ConnectFailed(f"the host name cannot be resolved: {reason}")
 
@@ -170,9 +172,10 @@ def _open(target: Target, patience: float) -> tuple[psycopg.Connection[Any], str
 
     params: dict[str, Any] = dict(target.params)
     limit = Deadline.after(patience)
-    address = _resolve(target, patience)
-    if address is not None:
-        params["hostaddr"] = address
+    addresses = _resolve(target, patience)
+    count = max(1, len(addresses))
+    if addresses:
+        params["hostaddr"] = ",".join(addresses)
     params.setdefault("gssencmode", "disable")
     # libpq's own default is a database named like the user, and without one every SHOW fails
     # with 3D000 although the login went well. The system database is always there.
@@ -185,9 +188,9 @@ def _open(target: Target, patience: float) -> tuple[psycopg.Connection[Any], str
             prepare_threshold=None,
             **params
             | {
-                "host": target.host,
+                "host": ",".join([target.host] * count),
                 "port": target.port,
-                "connect_timeout": max(1, round(limit.remaining)),
+                "connect_timeout": max(1, round(limit.remaining / count)),
             },
         )
     except (psycopg.Error, OSError, ValueError) as error:

@@ -84,10 +84,15 @@ def _parse(url: str) -> dict[str, str]:
             "the connection URL cannot be read: check it for a misspelt parameter or for "
             "characters that need percent-encoding (%40 for @, %2F for /)"
         ) from None
+    if "service" in given:
+        raise UrlError("name the hosts in the URL itself, not by a service; PGSERVICE works")
+    service = "PGSERVICE" in os.environ
     environment = {
         option.keyword.decode(): option.val.decode()
         for option in Conninfo.get_defaults()
-        if option.val is not None and option.envvar and option.envvar.decode() in os.environ
+        if option.val is not None
+        and option.envvar
+        and (service or option.envvar.decode() in os.environ)
     }
     return {k: v for k, v in environment.items() if k in _FROM_ENVIRONMENT} | given
 

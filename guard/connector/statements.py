@@ -245,7 +245,7 @@ HISTORY_SYSTEM_JOBS: Final = Statement(
 )
 HISTORY_BY_TYPE: Final = Statement(
     "history_by_type",
-    "SELECT id AS job_id, job_type, status, owner AS user_name, created, NULL AS finished,"
+    "SELECT id AS job_id, job_type, status, NULL AS user_name, created, NULL AS finished,"
     " NULL AS running_status, NULL AS fraction_completed, NULL AS coordinator_id"
     " FROM system.jobs WHERE job_type IN ('BACKUP', 'RESTORE', 'MIGRATION')"
     f" AND status IN {_TERMINAL} ORDER BY created DESC LIMIT {HISTORY_LIMIT}",

@@ -194,9 +194,19 @@ def _missing_for_nodes(snapshot: Snapshot) -> NotCollected | None:
             )
     kv = snapshot.kv_node_liveness
     # Absent up to 21.1.1; anything else that keeps it away means gossip alone, which may be stale.
-    if isinstance(kv, Unavailable) and kv.reason is not Reason.NOT_IN_THIS_VERSION:
+    if isinstance(kv, Unavailable) and not (
+        kv.reason is Reason.NOT_IN_THIS_VERSION and _gateway_series(snapshot) <= Series(21, 1)
+    ):
         return NotCollected("kv_node_liveness", kv)
     return None
+
+
+def _gateway_series(snapshot: Snapshot) -> Series:
+    """The gateway's series; of an unknown gateway the newest thinkable one."""
+    try:
+        return Build.parse(getattr(snapshot.connection, "build", None) or "").series
+    except VersionError:
+        return Series(9999, 1)
 
 
 def _collected(section: Collected[Any] | Unavailable) -> tuple[Any, ...]:
