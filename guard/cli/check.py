@@ -67,6 +67,28 @@ def check(
             help="Give an ALLOW only after two looks this far apart agree.",
         ),
     ] = None,
+    expect_fingerprint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN", help="Block unless the state still has the fingerprint of that report."
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Severities, thresholds, targets, waivers. [default: guard.toml, or [tool.guard] in "
+            "pyproject.toml, in the working directory]",
+        ),
+    ] = None,
+    no_policy: Annotated[bool, typer.Option("--no-policy", help="Look for no policy file.")] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Waive this finding for this run; needs --reason; repeatable."),
+    ] = None,
+    reason: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="Why the --accept before it is right.")
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     fail_on: Annotated[
         FailOn, typer.Option(help="warn: exit with 12 if there are warnings.")
@@ -80,13 +102,22 @@ def check(
     Exit codes: 0 ALLOW, 10 BLOCK, 11 UNKNOWN (guard could not establish what it needs), 12 ALLOW with
     warnings under --fail-on warn, 2 wrong usage.
     """
+    import msgspec
+
+    from guard.catalog import load
     from guard.cli.logging import logger
+    from guard.cli.policy_file import policy_for_run
     from guard.cli.process import emit
     from guard.cli.source import take_snapshot
     from guard.cli.waiting import Patience, Progress, watch
+    from guard.decision.apply_policy import Ids
+    from guard.decision.checks import ALL
     from guard.decision.engine import evaluate
+    from guard.decision.fingerprint import is_fingerprint
+    from guard.decision.policy import PolicyError
     from guard.decision.result import Decision
     from guard.report import Options, renderer
+    from guard.report.plain import plain
     from guard.versions import Build, VersionError
 
     try:
@@ -97,11 +128,37 @@ def check(
         usage("--step start needs --target vX.Y.Z: where is the upgrade going?")
     if snapshot is not None and (wait or settle):
         usage("--wait and --settle need a cluster to look at again, and --snapshot is one look")
+    if expect_fingerprint is not None and not is_fingerprint(expect_fingerprint):
+        usage("--expect-fingerprint: not a fingerprint, which is 16 hexadecimal digits")
+    if policy is not None and no_policy:
+        usage("--policy and --no-policy exclude each other")
+    catalog = load()
+    try:
+        rules, origin = policy_for_run(
+            policy,
+            ignore=no_policy,
+            accept=accept or (),
+            reasons=reason or (),
+            known=Ids.of(ALL, catalog).known,
+        )
+    except PolicyError as error:
+        usage(plain(error))
     log = logger(verbose, log_format)
 
     def look(seconds: float) -> Decision:
         seen = take_snapshot(url, snapshot, certs_dir, dt.timedelta(seconds=seconds), log)
-        return evaluate(seen, step=step, target=wanted, node=node, window=window)
+        found = evaluate(
+            seen,
+            step=step,
+            target=wanted,
+            node=node,
+            window=window,
+            catalog=catalog,
+            policy=rules,
+            now=dt.datetime.now(dt.UTC),
+            expect_fingerprint=expect_fingerprint,
+        )
+        return msgspec.structs.replace(found, notices=(*origin, *found.notices))
 
     patience = Patience(
         wait=wait.total_seconds() if wait else 0.0,

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from guard import __version__
+from guard.decision.apply_policy import Ids, Question, apply_policy, target_finding
 from guard.decision.check import Check
 from guard.decision.checks import ALL
 from guard.decision.checks.auto_finalization import restart_finalizes
 from guard.decision.cluster import Cluster, NotCollected
+from guard.decision.fingerprint import fingerprint, moved
 from guard.decision.infer import infer_step, infer_target
-from guard.decision.policy import Thresholds
+from guard.decision.policy import Policy, Thresholds
 from guard.decision.result import (
     ClusterSummary,
     Decision,
@@ -28,7 +30,7 @@ from guard.decision.result import (
 )
 from guard.decision.sight import PASSING
 from guard.decision.situation import Situation
-from guard.snapshot.model import Collected, Connection, Snapshot
+from guard.snapshot.model import Collected, Connection, Snapshot, Unavailable
 from guard.versions import Build
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ def evaluate(
     catalog: Catalog | None = None,
     thresholds: Thresholds | None = None,
     checks: Sequence[Check] = ALL,
+    policy: Policy | None = None,
+    now: dt.datetime | None = None,
+    expect_fingerprint: str | None = None,
 ) -> Decision:
     """Decide whether a step of an upgrade may go ahead.
 
@@ -57,60 +62,93 @@ def evaluate(
         node: id of the node about to be restarted.
         window: how far ahead a scheduled backup counts as due; 30 minutes unless given.
         catalog: advisories and releases; the bundled ones unless given.
-        thresholds: numbers a policy may change.
+        thresholds: numbers a policy may change; the policy's unless given.
         checks: the checks to run; all of them unless a test asks otherwise.
+        policy: severities, targets and waivers that apply; none unless given.
+        now: guard's own clock, to tell an expired waiver and an old catalog.
+        expect_fingerprint: the fingerprint that was approved; block if the state has another.
 
     Returns:
         The decision. The same arguments always give the same decision.
 
     Raises:
         VersionError: the target is not a build such as ``v21.2.1``.
-        ValueError: the step is not one of `Step`.
+        ValueError: the step is not one of `Step`, or there is a policy and no `now`.
     """
     if catalog is None:
         from guard.catalog import load
 
         catalog = load()
-    thresholds = thresholds or Thresholds()
+    policy = policy or Policy()
+    if (policy.waivers or policy.severity) and now is None:
+        raise ValueError("a policy needs `now`, to tell which of its waivers have expired")
+    thresholds = thresholds or policy.thresholds
     step = Step(step)
     wanted = Build.parse(target) if isinstance(target, str) else target
     cluster = Cluster.of(snapshot)
-    if not isinstance(snapshot.connection, Connection):
-        return _decision(
-            snapshot, cluster, step, "", wanted, catalog, inferred=False,
-            findings=(
-                Finding(
-                    check="visibility",
-                    outcome=Outcome.UNKNOWN,
-                    title="guard could not connect to the cluster",
-                    detail=snapshot.connection.message,
-                    evidence={"reason": snapshot.connection.reason},
-                    remedy=snapshot.connection.remedy,
-                    transient=snapshot.connection.reason in PASSING,
-                ),
-            ),
-        )  # fmt: skip
-    inferred, reason = step is Step.AUTO, "named by the caller"
+    connected = isinstance(snapshot.connection, Connection)
+    inferred, reason = connected and step is Step.AUTO, "named by the caller" if connected else ""
     if inferred:
         inference = infer_step(cluster, wanted)
         step, reason = inference.step, inference.reason
-    target_build = wanted if wanted is not None else infer_target(cluster, step)
+        inferred = step is not Step.AUTO
     situation = Situation(
         cluster=cluster,
         step=step,
-        target=target_build,
+        target=wanted if wanted is not None or not connected else infer_target(cluster, step),
         node_id=node,
         window=window if window is not None else thresholds.window,
         thresholds=thresholds,
         catalog=catalog,
     )
-    if step is Step.AUTO:
-        inferred = False
+    if isinstance(snapshot.connection, Unavailable):
+        findings = _unconnected(snapshot.connection)
+    elif step is Step.AUTO:
         findings = _undecidable(situation, reason, checks)
     else:
         findings = _run_all(situation, checks)
-    return _decision(
-        snapshot, cluster, step, reason, target_build, catalog, inferred=inferred, findings=findings
+    token = fingerprint(situation)
+    findings += target_finding(policy, situation.target, step)
+    if expect_fingerprint is not None:
+        findings += (moved(expect_fingerprint, token),)
+    summary = _summary(snapshot, cluster)
+    notices: tuple[str, ...] = ()
+    if now is not None:
+        question = Question(
+            step, summary.cluster_id, node, complete=connected and step is not Step.AUTO
+        )
+        ids = Ids.of(checks, catalog)
+        findings, notices = apply_policy(findings, policy, ids, question, now.astimezone(dt.UTC).date())
+        age = catalog.age(now)
+        notices += (f"{age.reason}: newer advisories are unknown to it",) if age.stale else ()
+    return Decision(
+        verdict=_verdict(findings),
+        step=step,
+        step_inferred=inferred,
+        step_reason=reason,
+        target=str(situation.target) if situation.target is not None else None,
+        cluster=summary,
+        findings=findings,
+        taken_at=snapshot.taken_at,
+        guard_version=__version__,
+        catalog_date=catalog.date,
+        notices=notices,
+        fingerprint=token,
+        looks=(snapshot.taken_at,),
+    )
+
+
+def _unconnected(why: Unavailable) -> tuple[Finding, ...]:
+    return (
+        Finding(
+            check="visibility",
+            outcome=Outcome.UNKNOWN,
+            title="guard could not connect to the cluster",
+            detail=why.message,
+            evidence={"reason": why.reason},
+            remedy=why.remedy,
+            transient=why.reason in PASSING,
+        ),
     )
 
 
@@ -238,32 +276,6 @@ def _verdict(findings: Iterable[Finding]) -> Verdict:
     if Outcome.UNKNOWN in counting or not counting:
         return Verdict.UNKNOWN
     return Verdict.ALLOW
-
-
-def _decision(
-    snapshot: Snapshot,
-    cluster: Cluster,
-    step: Step,
-    reason: str,
-    target: Build | None,
-    catalog: Catalog,
-    *,
-    inferred: bool,
-    findings: tuple[Finding, ...],
-) -> Decision:
-    return Decision(
-        verdict=_verdict(findings),
-        step=step,
-        step_inferred=inferred,
-        step_reason=reason,
-        target=str(target) if target is not None else None,
-        cluster=_summary(snapshot, cluster),
-        findings=findings,
-        taken_at=snapshot.taken_at,
-        looks=(snapshot.taken_at,),
-        guard_version=__version__,
-        catalog_date=catalog.date,
-    )
 
 
 def _summary(snapshot: Snapshot, cluster: Cluster) -> ClusterSummary:

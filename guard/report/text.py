@@ -120,6 +120,11 @@ def _context(decision: Decision, options: Options) -> Iterator[str]:
             + (f", through {plain(cluster.gateway)}" if cluster.gateway else ""),
         ),
     ]
+    if len(decision.looks) > 1:
+        times = " and ".join(_utc(moment) for moment in decision.looks)
+        rows.append(("looked twice", times))
+    if decision.fingerprint:
+        rows.append(("fingerprint", plain(decision.fingerprint)))
     for name, value in rows:
         yield from _wrapped(f"  {name + ':':<17}{value}", options, "", " " * 19)
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from guard.decision.check import DOCS, Check, listed
 from guard.decision.cluster import NotCollected
 from guard.decision.result import Finding, Outcome
-from guard.decision.sight import PASSING, jobs_problem, proof_of_job_sight
+from guard.decision.sight import jobs_problem, proof_of_job_sight
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, Reason, Unavailable
 from guard.snapshot.sight import JobSight

@@ -1,0 +1,157 @@
+"""Find and read the policy: ``--policy FILE``, ``guard.toml`` or ``[tool.guard]`` in the directory.
+
+Also ``--accept ID --reason TEXT``: the same waiver as in the file, for one run.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from guard.decision.policy import NEVER, Policy, PolicyError, WaiverRule, nearest, read_policy
+
+__all__ = ["MAX_BYTES", "accepted", "discover", "load_policy", "policy_for_run", "read_table"]
+
+MAX_BYTES: Final = 1 << 20
+_PYPROJECT: Final = "pyproject.toml"
+
+
+def discover(directory: Path) -> Path | None:
+    """The policy file of a directory: ``guard.toml``, else a ``pyproject.toml`` with [tool.guard].
+
+    Raises:
+        PolicyError: there is a ``pyproject.toml`` that cannot be read: it may hold a policy.
+    """
+    own = directory / "guard.toml"
+    if os.path.lexists(own):  # a dangling link is a policy that cannot be read, not no policy
+        return own
+    shared = directory / _PYPROJECT
+    if not os.path.lexists(shared):
+        return None
+    data = _read(shared)
+    if b"tool" not in data or b"guard" not in data:
+        return None  # spares most projects the TOML parser
+    return shared if "guard" in _tool(_parse(shared, data)) else None
+
+
+def load_policy(path: Path, known: Collection[str]) -> Policy:
+    """Read a policy file.
+
+    Args:
+        path: the file; of a ``pyproject.toml`` the table [tool.guard] is read.
+        known: ids of all checks and advisories.
+
+    Raises:
+        PolicyError: it cannot be read or used; the message says why, in one line.
+    """
+    return read_policy(read_table(path), known, str(path))
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The policy's table as TOML has it.
+
+    Raises:
+        PolicyError: the file cannot be read, is no TOML, or holds no policy.
+    """
+    data = _read(path)
+    if not data.strip():
+        raise PolicyError(f"{path}: the file is empty")
+    table = _parse(path, data)
+    if path.name != _PYPROJECT:
+        return table
+    found = _tool(table).get("guard")
+    if not isinstance(found, dict):
+        raise PolicyError(f"{path}: there is no table [tool.guard]")
+    return found
+
+
+def accepted(
+    ids: Sequence[str], reasons: Sequence[str], known: Collection[str]
+) -> tuple[WaiverRule, ...]:
+    """The waivers of ``--accept ID --reason TEXT``; the first reason belongs to the first id.
+
+    Raises:
+        PolicyError: ids and reasons do not pair up, or an id is wrong or can never be waived.
+    """
+    if len(ids) != len(reasons):
+        counts = f"{len(ids)} of one and {len(reasons)} of the other"
+        raise PolicyError(f"every --accept needs a --reason: there are {counts}")
+    by_lower = {each.lower() for each in known}
+    for name, reason in zip(ids, reasons, strict=True):
+        if name.lower() in NEVER:
+            raise PolicyError(f"--accept: {name} can never be waived")
+        if name.lower() not in by_lower:
+            raise PolicyError(f"--accept: no check or advisory {name[:100]!r}{nearest(name, known)}")
+        if not reason.strip():
+            raise PolicyError(f"--accept {name}: the reason is empty")
+    return tuple(
+        WaiverRule(id=name, reason=reason, owner="the command line", expires=None, source="--accept")
+        for name, reason in zip(ids, reasons, strict=True)
+    )
+
+
+def policy_for_run(
+    file: str | None,
+    *,
+    ignore: bool,
+    accept: Sequence[str],
+    reasons: Sequence[str],
+    known: Collection[str],
+) -> tuple[Policy, tuple[str, ...]]:
+    """The policy of one run of ``guard check``, and notices that say where it came from.
+
+    Raises:
+        PolicyError: as `load_policy` and `accepted`.
+    """
+    path = Path(file) if file is not None else None
+    notices: tuple[str, ...] = ()
+    if path is None and not ignore:
+        path = discover(Path())
+    policy = Policy()
+    if path is not None:
+        policy = load_policy(path, known)
+        notices = (f"policy read from {path}",)
+    rules = accepted(accept, reasons, known)
+    if rules:
+        import dataclasses
+
+        policy = dataclasses.replace(policy, waivers=(*rules, *policy.waivers))
+    return policy, notices
+
+
+def _read(path: Path) -> bytes:
+    try:
+        # Opened without blocking, so that a FIFO nobody writes to cannot hang a gate.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise PolicyError(f"{path}: not a regular file")
+            data = file.read(MAX_BYTES + 1)
+    except PolicyError:
+        raise
+    except OSError as error:
+        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name
+        raise PolicyError(f"{str(path)!r}: not a file name: {error}") from None
+    if len(data) > MAX_BYTES:
+        raise PolicyError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which is no policy")
+    return data
+
+
+def _parse(path: Path, data: bytes) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise PolicyError(f"{path}: not UTF-8 text") from None
+    except (RecursionError, ValueError, OverflowError) as error:  # TOMLDecodeError is a ValueError
+        raise PolicyError(f"{path}: not TOML: {str(error)[:300]}") from None
+
+
+def _tool(table: dict[str, Any]) -> dict[str, Any]:
+    tool = table.get("tool")
+    return tool if isinstance(tool, dict) else {}

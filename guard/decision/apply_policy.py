@@ -1,0 +1,268 @@
+"""Apply a policy to findings: change severities, waive, and report what did not apply. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from guard.decision.check import Check
+from guard.decision.policy import NEVER, OWN_IDS, Policy, WaiverRule, nearest
+from guard.decision.result import Finding, Outcome, Step, Waiver
+from guard.versions import Build, Series
+
+if TYPE_CHECKING:
+    from guard.catalog.catalog import Catalog
+
+__all__ = ["Ids", "Question", "apply_policy", "target_finding"]
+
+_OBJECTIONS: Final = (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN)
+_EVIDENCE_LIMIT: Final = 50  # a longer list of jobs is cut, so nobody knows what else is in it
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The ids a policy may speak of, and which of them nothing may switch off.
+
+    Attributes:
+        canonical: every id and former id, in lower case, to the id that findings carry.
+        never: ids that cannot be waived or lowered.
+        advisories: ids of advisories.
+    """
+
+    canonical: Mapping[str, str]
+    never: frozenset[str]
+    advisories: frozenset[str]
+
+    @classmethod
+    def of(cls, checks: Iterable[Check], catalog: Catalog) -> Ids:
+        """The ids of these checks and of this catalog."""
+        checks = tuple(checks)
+        canonical = {name.lower(): name for name in (*catalog.advisories, *OWN_IDS, *NEVER)}
+        for check in checks:
+            canonical |= dict.fromkeys((n.lower() for n in (check.id, *check.aliases)), check.id)
+        never = NEVER.union(check.id for check in checks if not check.waivable)
+        return cls(canonical, never, frozenset(catalog.advisories))
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every id and former id, in any case a user may write it."""
+        return (*self.canonical, *self.canonical.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked, as far as the scope of a waiver limits it.
+
+    `complete` is False if the checks did not run, so that an unused waiver says nothing.
+    """
+
+    step: Step
+    cluster_id: str | None
+    node_id: int | None
+    complete: bool = True
+
+
+def target_finding(policy: Policy, target: Build | None, step: Step) -> tuple[Finding, ...]:
+    """Whether the policy allows the target; nothing if it limits none or the step goes nowhere."""
+    if policy.targets is None or target is None or step not in (Step.START, Step.NEXT_NODE):
+        return ()
+    names = ", ".join(f"v{each}" if isinstance(each, Series) else str(each) for each in policy.targets)
+    allowed = policy.allows(target)
+    return (
+        Finding(
+            check="policy-target",
+            outcome=Outcome.PASS if allowed else Outcome.BLOCK,
+            title=f"the policy {'allows' if allowed else 'does not allow'} the target {target}",
+            detail="" if allowed else f"Targets allowed: {names or 'none'}.",
+            evidence={"target": str(target), "allowed": [str(each) for each in policy.targets]},
+            remedy=() if allowed else ("Choose an allowed target, or change the policy's targets.",),
+        ),
+    )
+
+
+def apply_policy(
+    findings: Sequence[Finding],
+    policy: Policy,
+    ids: Ids,
+    question: Question,
+    today: dt.date,
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Change severities, then waive. No finding goes away, and a waived one keeps its outcome.
+
+    Args:
+        findings: what the checks said.
+        policy: what applies.
+        ids: the ids that exist.
+        question: what was asked.
+        today: guard's own day, UTC; a waiver counts up to and including its last day.
+
+    Returns:
+        The findings in the same order, and notices: waivers that are expired, unknown, unused or
+        that cannot count.
+    """
+    severity = {ids.canonical.get(name, name): steps for name, steps in policy.severity.items()}
+    changed = [_graded(finding, severity, ids, question.step) for finding in findings]
+    used: set[int] = set()
+    result = []
+    for finding in changed:
+        covering = [
+            (number, rule)
+            for number, rule in enumerate(policy.waivers)
+            if not _expired(rule, today) and _covers(rule, finding, ids, question)
+        ]
+        used.update(number for number, _ in covering)
+        result.append(_waived(finding, covering[0][1]) if covering else finding)
+    notices = list(_notices(policy, changed, ids, question, used, today))
+    notices += [
+        f"the policy speaks of {name!r}, which is no check or advisory known to this guard"
+        for name in policy.severity
+        if name not in ids.canonical
+    ]
+    return tuple(result), tuple(notices)
+
+
+def _graded(
+    finding: Finding, severity: Mapping[str, Mapping[Step, Any]], ids: Ids, step: Step
+) -> Finding:
+    """The finding with the severity that the policy gives it. Unknown stays unknown."""
+    if finding.outcome not in (Outcome.WARN, Outcome.BLOCK) or finding.check in ids.never:
+        return finding
+    steps = severity.get(finding.check)
+    if steps is None and finding.check in ids.advisories:
+        steps = severity.get("advisories")
+    wanted = (steps or {}).get(_column(finding, step))
+    if wanted is None or wanted.value == finding.outcome.value:
+        return finding
+    return msgspec.structs.replace(
+        finding,
+        outcome=Outcome(wanted.value),
+        detail=f"{finding.detail} The policy makes this a {wanted.value}; "
+        f"guard's own severity is {finding.outcome.value}.".strip(),
+        evidence=finding.evidence | {"severity_without_policy": finding.outcome.value},
+    )
+
+
+def _column(finding: Finding, step: Step) -> Step:
+    """The step a finding was judged as: a restart that finalizes is judged as finalize too."""
+    column = finding.evidence.get("column")
+    return Step(column) if column in tuple(Step) else step
+
+
+def _waived(finding: Finding, rule: WaiverRule) -> Finding:
+    waiver = Waiver(reason=rule.reason, owner=rule.owner, expires=rule.expires, source=rule.source)
+    return msgspec.structs.replace(finding, waiver=waiver)
+
+
+def _expired(rule: WaiverRule, today: dt.date) -> bool:
+    return rule.expires is not None and today > rule.expires
+
+
+def _names(rule: WaiverRule, finding: Finding, ids: Ids) -> bool:
+    return ids.canonical.get(rule.id.lower(), rule.id) == finding.check
+
+
+def _why_never(finding: Finding, ids: Ids) -> str:
+    """Why nothing may waive a finding; empty if something may."""
+    if finding.check in ids.never:
+        return f"{finding.check} can never be waived"
+    if finding.evidence.get("crashed") is True:
+        return "a crashed check can never be waived"
+    if finding.check == "cluster-version" and finding.outcome is Outcome.UNKNOWN:
+        return "an unknown cluster version can never be waived"
+    return ""
+
+
+def _covers(rule: WaiverRule, finding: Finding, ids: Ids, question: Question) -> bool:
+    return (
+        finding.outcome in _OBJECTIONS
+        and _names(rule, finding, ids)
+        and not _why_never(finding, ids)
+        and _in_scope(rule, finding, question)
+    )
+
+
+def _in_scope(rule: WaiverRule, finding: Finding, question: Question) -> bool:
+    scope = rule.scope
+    if scope.cluster is not None and scope.cluster != question.cluster_id:
+        return False
+    if scope.step is not None and scope.step is not _column(finding, question.step):
+        return False
+    if scope.nodes is not None:
+        named = frozenset(_nodes(finding.evidence))
+        if not named and question.node_id is not None:
+            named = frozenset({question.node_id})
+        if not named or not named <= scope.nodes:
+            return False
+    return scope.jobs is None or _only_jobs(finding.evidence, scope.jobs)
+
+
+def _nodes(evidence: object, key: str = "") -> Iterator[int]:
+    """Every node that evidence names: ``node_id``, ``nodes``, and names such as ``n3`` in lists."""
+    if isinstance(evidence, dict):
+        for name, value in evidence.items():
+            yield from _nodes(value, str(name))
+    elif isinstance(evidence, list | tuple):
+        for value in evidence:
+            yield from _nodes(value, "n" if key != "nodes" else key)
+    elif isinstance(evidence, int) and not isinstance(evidence, bool):
+        if key in ("node_id", "nodes"):
+            yield evidence
+    elif isinstance(evidence, str) and key in ("n", "nodes"):
+        match = re.fullmatch(r"n(\d{1,9})", evidence, re.ASCII)
+        if match is not None:
+            yield int(match[1])
+
+
+def _only_jobs(evidence: Mapping[str, Any], allowed: frozenset[str]) -> bool:
+    """True if evidence names jobs, all of them allowed, and no schedule that is due."""
+    jobs = evidence.get("jobs") or ()
+    if not jobs or len(jobs) >= _EVIDENCE_LIMIT:
+        return False
+    if any(value for key, value in evidence.items() if key in ("due", "schedules_due")):
+        return False
+    named = {str(job.get("job_id") if isinstance(job, dict) else job) for job in jobs}
+    return named <= allowed
+
+
+def _notices(
+    policy: Policy,
+    findings: Sequence[Finding],
+    ids: Ids,
+    question: Question,
+    used: set[int],
+    today: dt.date,
+) -> Iterator[str]:
+    for number, rule in enumerate(policy.waivers):
+        what = f"the waiver for {rule.id} by {rule.owner}"
+        if rule.id.lower() not in ids.canonical:
+            hint = nearest(rule.id, tuple(ids.canonical.values()))
+            yield f"{what} names no check or advisory known to this guard{hint}"
+            continue
+        if _expired(rule, today):
+            yield f"{what} expired on {rule.expires} and no longer counts"
+            continue
+        if number in used or not question.complete or not _concerns(rule, question):
+            continue
+        objecting = [f for f in findings if f.outcome in _OBJECTIONS and _names(rule, f, ids)]
+        never = next(filter(None, (_why_never(f, ids) for f in objecting)), "")
+        if never:
+            yield f"{what} does not count: {never}"
+        elif objecting:
+            yield f"{what} does not cover what was found: its scope is narrower"
+        else:
+            yield f"{what} is unused: nothing was found that it would waive"
+
+
+def _concerns(rule: WaiverRule, question: Question) -> bool:
+    """False for a waiver of another cluster, step or node, whose turn this is not."""
+    scope = rule.scope
+    return (
+        (scope.cluster is None or scope.cluster == question.cluster_id)
+        and (scope.step is None or scope.step is question.step)
+        and (scope.nodes is None or question.node_id is None or question.node_id in scope.nodes)
+    )
