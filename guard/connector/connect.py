@@ -141,13 +141,13 @@ def _summary(failures: Sequence[ConnectFailed], attempts: Sequence[HostAttempt])
     return ConnectFailed(f"no host could be used: {lines}", reason=worst.reason, remedy=worst.remedy)
 
 
-def _resolve(target: Target, patience: float) -> list[str]:
-    """The target's addresses, none if there is nothing to resolve.
+def _resolve(target: Target, patience: float) -> list[str | None]:
+    """The target's addresses; [None] if there is nothing to resolve.
 
     Resolving can hang for minutes and cannot be interrupted, so a thread of its own does it.
     """
     if target.host.startswith(("/", "@")) or "hostaddr" in target.params:
-        return []
+        return [None]
     found: list[str] = []
     problems: list[str] = []
 
@@ -162,39 +162,26 @@ def _resolve(target: Target, patience: float) -> list[str]:
     thread.start()
     thread.join(patience)
     if found:
-        return list(dict.fromkeys(found))[:_MOST_ADDRESSES]
+        return [*dict.fromkeys(found)][:_MOST_ADDRESSES]
     reason = problems[0] if problems else "no answer from the name service"
     raise ConnectFailed(f"the host name cannot be resolved: {reason}")
 
 
 def _open(target: Target, patience: float) -> tuple[psycopg.Connection[Any], str, str]:
-    import psycopg
-
-    params: dict[str, Any] = dict(target.params)
+    """Log in to a target and learn what it is; its addresses share the patience."""
     limit = Deadline.after(patience)
-    addresses = _resolve(target, patience)
-    count = max(1, len(addresses))
-    if addresses:
-        params["hostaddr"] = ",".join(addresses)
-    params.setdefault("gssencmode", "disable")
-    # libpq's own default is a database named like the user, and without one every SHOW fails
-    # with 3D000 although the login went well. The system database is always there.
-    params.setdefault("dbname", "system")
-    params["application_name"] = "guard"
-    try:
-        connection: psycopg.Connection[Any] = psycopg.connect(
-            "",
-            autocommit=True,
-            prepare_threshold=None,
-            **params
-            | {
-                "host": ",".join([target.host] * count),
-                "port": target.port,
-                "connect_timeout": max(1, round(limit.remaining / count)),
-            },
-        )
-    except (psycopg.Error, OSError, ValueError) as error:
-        raise _explained(error) from None
+    connection: psycopg.Connection[Any] | None = None
+    failed: ConnectFailed | None = None
+    for address in _resolve(target, patience):
+        if failed is not None and (failed.permanent or limit.remaining == 0):
+            break
+        try:
+            connection = _log_in(target, address, limit.remaining)
+            break
+        except ConnectFailed as error:
+            failed = error
+    if connection is None:
+        raise failed or ConnectFailed("the host name has no address")
     server = connection.pgconn.parameter_status(b"crdb_version")
     if server is None:
         connection.close()
@@ -206,6 +193,28 @@ def _open(target: Target, patience: float) -> tuple[psycopg.Connection[Any], str
         )
     tls = target.sslmode if connection.pgconn.ssl_in_use else "off"
     return connection, server.decode("utf-8", "replace"), tls
+
+
+def _log_in(target: Target, address: str | None, patience: float) -> psycopg.Connection[Any]:
+    import psycopg
+
+    params: dict[str, Any] = {
+        "gssencmode": "disable",
+        # libpq's own default is a database named like the user, and without one every SHOW fails
+        # with 3D000 although the login went well. The system database is always there.
+        "dbname": "system",
+        **target.params,
+        "host": target.host,
+        "port": target.port,
+        "application_name": "guard",
+        "connect_timeout": max(1, round(patience)),
+    }
+    if address is not None:
+        params["hostaddr"] = address
+    try:
+        return psycopg.connect("", autocommit=True, prepare_threshold=None, **params)
+    except (psycopg.Error, OSError, ValueError) as error:
+        raise _explained(error) from None
 
 
 def _explained(error: Exception) -> ConnectFailed:
