@@ -125,7 +125,7 @@ def _one_round(
         )
     if not failures:
         raise ConnectFailed("no time was left to connect", reason=Reason.TIMEOUT)
-    told = failures[-1] if len(failures) == 1 else _summary(failures, attempts)
+    told = _summary(failures, attempts)
     raise ConnectFailed(
         str(told),
         reason=told.reason,
@@ -138,7 +138,7 @@ def _one_round(
 def _summary(failures: Sequence[ConnectFailed], attempts: Sequence[HostAttempt]) -> ConnectFailed:
     lines = "; ".join(f"{a.host}:{a.port}: {a.error}" for a in attempts)
     worst = next((failed for failed in failures if failed.permanent), failures[-1])
-    return ConnectFailed(f"no host could be used: {lines}", reason=worst.reason, remedy=worst.remedy)
+    return ConnectFailed(lines, reason=worst.reason, remedy=worst.remedy)
 
 
 def _resolve(target: Target, patience: float) -> list[str | None]:
@@ -162,7 +162,7 @@ def _resolve(target: Target, patience: float) -> list[str | None]:
     thread.start()
     thread.join(patience)
     if found:
-        return [*dict.fromkeys(found)][:_MOST_ADDRESSES]
+        return list[str | None](dict.fromkeys(found))[:_MOST_ADDRESSES]
     reason = problems[0] if problems else "no answer from the name service"
     raise ConnectFailed(f"the host name cannot be resolved: {reason}")
 
@@ -223,6 +223,7 @@ def _explained(error: Exception) -> ConnectFailed:
     # "connection failed: connection to server at "10.0.0.1", port 26257 failed: FATAL: …"
     text = re.sub(r"^connection failed: connection to server (at|on socket) .*? failed: ", "", text)
     text = re.sub(r"^connection failed: ", "", text)
+    text = text.removesuffix(" Is the server running on that host and accepting TCP/IP connections?")
     lower = text.lower()
     if any(word in lower for word in _NO_QUORUM):
         # 28000 with an internal error is a cluster that cannot read its own users, not a password.
