@@ -34,6 +34,13 @@ ENVIRONMENT: Final = {
 }
 """What the servers are started with."""
 
+# Jobs are adopted, cancelled and retried at this pace, so that tests need not wait for them.
+_QUICK: Final = {
+    "jobs.registry.interval.adopt": "1s",
+    "jobs.registry.interval.cancel": "1s",
+    "bulkio.backup.read_retry_delay": "200ms",
+}
+
 _PR_SET_PDEATHSIG: Final = 1
 _DRAIN_PATIENCE: Final = 30.0  # the last node of a cluster never finishes draining
 
@@ -284,6 +291,9 @@ class Cluster:
                 f"n{number} has joined",
             )
             self.await_node(number)
+        for setting, value in _QUICK.items():
+            with contextlib.suppress(psycopg.Error):  # a release without it
+                self.sql(f"SET CLUSTER SETTING {setting} = '{value}'")
 
     def await_replication(self) -> None:
         """Wait until every range has three replicas, so that one node may go away."""

@@ -1,0 +1,86 @@
+"""Whole rolls from one series to the next, a patch upgrade, and the way back."""
+
+from __future__ import annotations
+
+from tests.live.conftest import MakeCluster
+from tests.live.test_a_72839 import finalize, own
+
+
+def test_v21_2_to_v22_1(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster("v21.2.1", "v22.1.0")
+    cluster.make_table()
+    target = ("--target", "v22.1.0")
+    start = cluster.guard("--step", "start", *target)
+    assert own(start) == set()
+    assert start.outcomes("A-72839") == {"not-applicable"}
+    assert start.outcomes("auto-finalization") == {"warn"}
+    [remedy] = start.remedies("auto-finalization")
+    cluster.sql(remedy.split(": ", 1)[1])
+    assert cluster.guard("--step", "start", *target).outcomes("auto-finalization") == {"pass"}
+
+    with cluster.held_backup(node=3) as backup:
+        # Off the advisory's edge a backup is a reason to think, not to stop.
+        for node in (1, 2):
+            before = cluster.guard(*target, "--node", str(node))
+            assert own(before) == set()
+            assert "running-backups" in before.warnings
+            cluster.roll(node, "v22.1.0")
+        between = cluster.guard(*target).expect(0)
+        assert between.outcomes("A-72839") == {"not-applicable"}
+        backup.end()
+    assert cluster.guard("--step", "finalize", *target).expect(10).blockers == {"mixed-version"}
+    cluster.guard(*target, "--node", "3").expect(0)
+    cluster.roll(3, "v22.1.0")
+    cluster.guard("--step", "finalize", *target).expect(0)
+    finalize(cluster, "22.1")
+    verified = cluster.guard(*target).expect(0)
+    assert (verified.json["step"], verified.json["cluster"]["final"]) == ("verify", True)
+
+
+def test_patch_upgrade(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster("v21.2.0", "v21.2.1")
+    cluster.make_table()
+    target = ("--target", "v21.2.1")
+    start = cluster.guard("--step", "start", *target).expect(0)
+    assert start.outcomes("A-72839") == {"not-applicable"}
+    assert start.outcomes("auto-finalization") == {"not-applicable"}
+    with cluster.held_backup(node=3) as backup:
+        for node in (1, 2):
+            cluster.guard("--step", "next-node", *target, "--node", str(node)).expect(0)
+            cluster.roll(node, "v21.2.1")
+        backup.end()
+    # On the last old node nothing finalizes: there is nothing to finalize.
+    last = cluster.guard(*target, "--node", "3").expect(0)
+    assert (last.json["step"], last.json["cluster"]["mixed"]) == ("next-node", True)
+    assert cluster.guard("--step", "verify", *target).expect(10).blockers == {"mixed-version"}
+    assert cluster.guard("--step", "rollback", "--target", "v21.2.0").expect(0)
+    cluster.roll(3, "v21.2.1")
+    cluster.guard("--step", "verify", *target).expect(0)
+
+
+def test_rollback(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster("v21.1.12", "v21.2.1")
+    cluster.make_table()
+    cluster.sql("SET CLUSTER SETTING cluster.preserve_downgrade_option = '21.1'")
+    back = ("--step", "rollback", "--target", "v21.1.12")
+    assert cluster.guard(*back).expect(10).blockers == {"mixed-version"}  # nothing to roll back
+    for node in (1, 2, 3):
+        cluster.roll(node, "v21.2.1")
+    cluster.guard(*back).expect(0)
+    inferred = cluster.guard("--target", "v21.1.12").expect(0)
+    assert inferred.json["step"] == "rollback"
+
+    # And really done: the old executable takes the store back.
+    for node in (3, 2, 1):
+        cluster.guard(*back).expect(0)
+        cluster.roll(node, "v21.1.12")
+    assert cluster.one("SELECT count(*) FROM shop.orders") == 200
+    assert cluster.guard(*back).expect(10).blockers == {"mixed-version"}
+
+    # Forward again, and over the point of no return.
+    for node in (1, 2, 3):
+        cluster.roll(node, "v21.2.1")
+    finalize(cluster, "21.2")
+    refused = cluster.guard(*back).expect(10)
+    assert "cluster-version" in refused.blockers
+    assert "no way back" in refused.text("cluster-version")
