@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from guard.decision.check import age
 from guard.decision.situation import Situation
-from guard.snapshot.model import JobRow, ScheduleRow
+from guard.snapshot.model import Collected, JobRow, ScheduleRow
 
 __all__ = [
     "Activity",
     "active_backups",
+    "active_jobs_of",
     "backup_activity",
     "due_schedules",
+    "ended_badly",
+    "history_reaches_back_to",
+    "is_paused",
     "is_possible_backup",
+    "is_unnamed",
     "job_evidence",
     "job_text",
     "schedule_evidence",
@@ -66,9 +71,48 @@ _OTHER_TYPES: Final = frozenset(
 )
 
 
+_SHOW_JOBS_SHOWS: Final = dt.timedelta(hours=12)  # of finished jobs
+
+
 def is_possible_backup(job: JobRow) -> bool:
     """True for a BACKUP, and for a job whose type the server could not name."""
     return job.job_type is None or job.job_type.upper() not in _OTHER_TYPES
+
+
+def is_unnamed(job: JobRow) -> bool:
+    """True if the server could not say what the job is: NULL, or the bare number of a newer type."""
+    return job.job_type is None or not any(letter.isalpha() for letter in job.job_type)
+
+
+def is_paused(job: JobRow) -> bool:
+    """True for a job that only a person sets going again."""
+    return job.status in ("paused", "pause-requested")
+
+
+def ended_badly(job: JobRow) -> bool:
+    """True for a finished job that did not succeed."""
+    return job.status in ("failed", "canceled", "revert-failed")
+
+
+def active_jobs_of(situation: Situation, types: Collection[str]) -> tuple[JobRow, ...]:
+    """Jobs of these types in a non-terminal status, oldest id first. Raises `NotCollected`."""
+    jobs = (j for j in situation.active_jobs if j.job_type is not None and j.job_type.upper() in types)
+    return tuple(sorted(jobs, key=lambda job: job.job_id))
+
+
+def history_reaches_back_to(situation: Situation) -> dt.datetime | None:
+    """From when on every finished job was looked at; None if that is all of them.
+
+    Raises:
+        NotCollected: there is no history at all.
+    """
+    rows = situation.job_history
+    section = situation.snapshot.job_history
+    if not isinstance(section, Collected) or not section.truncated:
+        return None
+    if section.statement == "history_show_jobs":
+        return situation.now - _SHOW_JOBS_SHOWS
+    return min((job.created for job in rows if job.created is not None), default=situation.now)
 
 
 def active_backups(situation: Situation) -> tuple[JobRow, ...]:
@@ -100,7 +144,7 @@ class Activity:
     @property
     def clears_by_itself(self) -> bool:
         """False if a paused backup is among them: only a person ends that."""
-        return all(job.status not in ("paused", "pause-requested") for job in self.jobs)
+        return not any(is_paused(job) for job in self.jobs)
 
     def text(self, now: dt.datetime) -> str:
         """One sentence that names them."""
@@ -136,8 +180,8 @@ def schedule_text(schedule: ScheduleRow, now: dt.datetime) -> str:
     if schedule.next_run is None:
         return f"backup schedule {schedule.schedule_id}{label} is paused"
     minutes = (schedule.next_run - now).total_seconds() / 60
-    when = f"in {minutes:.0f} min" if minutes >= 1 else "now" if minutes > -1 else "overdue"
-    return f"backup schedule {schedule.schedule_id}{label} is due {when}, {_utc(schedule.next_run)}"
+    when = f"due in {minutes:.0f} min" if minutes >= 1 else "due now" if minutes > -1 else "overdue"
+    return f"backup schedule {schedule.schedule_id}{label} is {when}, {_utc(schedule.next_run)}"
 
 
 def _utc(moment: dt.datetime) -> str:

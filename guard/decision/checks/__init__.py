@@ -13,14 +13,23 @@ from guard.decision.checks import (
     a_72839,
     advisories,
     auto_finalization,
+    capacity,
     cluster_version,
     connection,
     decommissioning,
+    draining,
+    license,  # noqa: A004 - the check's name
+    migrations,
     mixed_version,
     node_liveness,
+    quorum_safety,
+    range_health,
+    recent_backup,
     restore_compatibility,
+    restores,
     running_backups,
     scheduled_backups,
+    schema_changes,
     target_release,
     upgrade_path,
     visibility,
@@ -31,18 +40,31 @@ __all__ = ["ALL", "by_id"]
 ALL: Final[tuple[Check, ...]] = (
     visibility.CHECK,
     connection.CHECK,
+    # May this upgrade be made at all, and where is it?
     cluster_version.CHECK,
     mixed_version.CHECK,
+    migrations.CHECK,
     upgrade_path.CHECK,
     target_release.CHECK,
+    license.CHECK,
     auto_finalization.CHECK,
+    # What is known to go wrong on the way.
     a_72839.CHECK,
     advisories.CHECK,
+    # What is going on in the cluster.
     running_backups.CHECK,
     scheduled_backups.CHECK,
-    node_liveness.CHECK,
-    decommissioning.CHECK,
+    recent_backup.CHECK,
+    restores.CHECK,
     restore_compatibility.CHECK,
+    schema_changes.CHECK,
+    # Does it bear that a node stops?
+    node_liveness.CHECK,
+    draining.CHECK,
+    decommissioning.CHECK,
+    range_health.CHECK,
+    quorum_safety.CHECK,
+    capacity.CHECK,
 )
 
 

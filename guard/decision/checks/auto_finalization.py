@@ -8,7 +8,9 @@ restarted, and that ends the way back. Two settings keep it from that:
 
 - start, next-node: warn if auto-finalization is on. On the last old node restarting *is* finalizing,
   and guard judges the finalize column of every check as well.
-- verify: warn if a setting was left behind: it would keep the next upgrade from finalizing.
+- verify: warn if a setting was left behind: it would keep the next upgrade from finalizing. So
+  would not ``bulkio.backup.experimental_21_2_mode.enabled``, which is named all the same: A-72839
+  asks for it, and only during an upgrade to v21.2.
 
 Does not apply to patch upgrades. Reads the cluster settings: VIEWCLUSTERSETTING, admin before v22.1.
 Source: pkg/server/auto_upgrade.go.
@@ -29,6 +31,7 @@ __all__ = ["CHECK", "finalizes_by_itself", "restart_finalizes"]
 
 _PRESERVE = "cluster.preserve_downgrade_option"
 _AUTO = "cluster.auto_upgrade.enabled"
+_BACKUP_21_2_MODE = "bulkio.backup.experimental_21_2_mode.enabled"  # of v21.1.12 and later v21.1
 
 
 def finalizes_by_itself(situation: Situation) -> bool:
@@ -66,7 +69,8 @@ def run(situation: Situation) -> Iterator[Finding]:
     active = situation.cluster.version.active
     evidence = {_PRESERVE: preserve, _AUTO: auto, "active_version": active.text}
     if situation.step is Step.VERIFY:
-        yield _leftover(preserve, auto, evidence)
+        mode = situation.cluster.setting(_BACKUP_21_2_MODE)
+        yield _leftover(preserve, auto, mode, evidence | {_BACKUP_21_2_MODE: mode})
         return
     if situation.target is None or situation.is_patch:
         yield CHECK.finding(
@@ -102,17 +106,26 @@ def run(situation: Situation) -> Iterator[Finding]:
     )
 
 
-def _leftover(preserve: str | None, auto: str | None, evidence: dict[str, Any]) -> Finding:
+def _leftover(
+    preserve: str | None, auto: str | None, mode: str | None, evidence: dict[str, Any]
+) -> Finding:
     remedy = []
     if preserve:
         remedy.append(f"RESET CLUSTER SETTING {_PRESERVE};")
     if auto == "false":
         remedy.append(f"RESET CLUSTER SETTING {_AUTO};")
+    held_back = bool(remedy)
+    if mode == "true":
+        remedy.append(f"If no upgrade to v21.2 follows: RESET CLUSTER SETTING {_BACKUP_21_2_MODE};")
     if remedy:
         return CHECK.finding(
             Outcome.WARN,
-            "a setting that holds finalization back was left behind",
-            "The next upgrade would not finalize, or seem protected and not be.",
+            "a setting that holds finalization back was left behind"
+            if held_back
+            else "the setting for backups during an upgrade to v21.2 is still on",
+            "The next upgrade would not finalize, or seem protected and not be."
+            if held_back
+            else "It is experimental and meant for the time of that upgrade.",
             evidence=evidence,
             remedy=remedy,
         )

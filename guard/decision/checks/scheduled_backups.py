@@ -4,7 +4,9 @@ A next run in the past is due as well: the scheduler looks once a minute, and th
 moment. Paused schedules do not count.
 
 - start, next-node: warn; block where A-72839 makes backups fail.
-- finalize, rollback: warn. verify: not asked.
+- finalize, rollback: warn.
+- verify: are the schedules running again? Warn about paused ones, which may have been paused for the
+  upgrade, and about ones that should have run more than five minutes ago.
 
 Reads the backup schedules (v20.2 and later; v20.1 has none): admin, or VIEWSYSTEMTABLE from
 v23.1.11 on.
@@ -12,19 +14,26 @@ v23.1.11 on.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
+from typing import Final
 
 from guard.decision.check import DOCS, Check, span
 from guard.decision.checks.a_72839 import backups_would_fail
-from guard.decision.jobs import Activity, due_schedules, schedule_evidence
+from guard.decision.jobs import Activity, due_schedules, schedule_evidence, schedule_text
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
 __all__ = ["CHECK"]
 
+_LATE: Final = dt.timedelta(minutes=5)  # the scheduler looks once a minute
+
 
 def run(situation: Situation) -> Iterator[Finding]:
-    """Yield one finding by the step's row of the table."""
+    """Yield findings by the step's row of the table."""
+    if situation.step is Step.VERIFY:
+        yield from _running_again(situation)
+        return
     due = due_schedules(situation)
     within = span(situation.window)
     evidence = {
@@ -69,6 +78,36 @@ def run(situation: Situation) -> Iterator[Finding]:
     )
 
 
+def _running_again(situation: Situation) -> Iterator[Finding]:
+    schedules = sorted(situation.schedules, key=lambda s: s.schedule_id)
+    paused = [s for s in schedules if s.next_run is None]
+    late = [s for s in schedules if s.next_run is not None and s.next_run < situation.now - _LATE]
+    if paused:
+        yield CHECK.finding(
+            Outcome.WARN,
+            f"{len(paused)} backup schedule(s) are paused: running again?",
+            "; ".join(schedule_text(s, situation.now) for s in paused[:5]) + ".",
+            evidence={"paused": schedule_evidence(paused)},
+            remedy=tuple(
+                f"If that was for the upgrade: RESUME SCHEDULE {s.schedule_id};" for s in paused[:3]
+            ),
+        )
+    if late:
+        yield CHECK.finding(
+            Outcome.WARN,
+            f"{len(late)} backup schedule(s) should have run and did not",
+            "; ".join(schedule_text(s, situation.now) for s in late[:5]) + ".",
+            evidence={"late": schedule_evidence(late)},
+            remedy=("See why: SHOW SCHEDULES FOR BACKUP;",),
+        )
+    if not paused and not late:
+        yield CHECK.finding(
+            Outcome.PASS,
+            "every backup schedule is running" if schedules else "there is no backup schedule",
+            evidence={"active_schedules": len(schedules)},
+        )
+
+
 CHECK = Check(
     id="scheduled-backups",
     title="no scheduled backup is due soon",
@@ -76,6 +115,5 @@ CHECK = Check(
     docs=f"{DOCS}/stable/manage-a-backup-schedule",
     explain=__doc__,
     run=run,
-    steps=(Step.START, Step.NEXT_NODE, Step.FINALIZE, Step.ROLLBACK),
     with_finalize=True,
 )

@@ -1,0 +1,106 @@
+"""Are nodes draining, or only just back?
+
+A node that was restarted counts as settled once it is live, its status record is fresh (nodes
+rewrite it every 10 seconds) and it has been up for the settle time (60 seconds unless the policy
+says otherwise). Until then its ranges may not have caught up, its range counts may not have been
+made yet, and the next restart comes too early.
+
+- start, rollback, verify: warn.
+- next-node: block, transient, except for the node that is being restarted now (``--node``).
+- finalize: block, transient: CockroachDB (v24.3 and later) does not finalize while a node drains.
+
+A node that is down is judged by node-liveness, its ranges by range-health. Reads the liveness
+tables, gossip and node status: admin, or VIEWCLUSTERMETADATA from v23.1.12 on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Final
+
+from guard.decision.check import DOCS, Check, age, listed, span
+from guard.decision.cluster import Node
+from guard.decision.result import Finding, Liveness, Outcome, Step
+from guard.decision.situation import Situation
+
+__all__ = ["CHECK", "STATUS_FRESH", "restarting"]
+
+STATUS_FRESH: Final = dt.timedelta(seconds=60)
+
+
+def restarting(situation: Situation) -> int | None:
+    """The node that the caller restarts now, if the step lets it be down."""
+    return situation.node_id if situation.step is Step.NEXT_NODE or situation.finalizing else None
+
+
+def _unsettled(situation: Situation, node: Node) -> str:
+    """Why a live node is not settled yet, or an empty text."""
+    now = situation.now
+    if node.started_at is not None and now - node.started_at < situation.thresholds.settle:
+        return f"{node.name} started {age(node.started_at, now)}"
+    if node.status_at is None:
+        return f"{node.name} has not written its status record"
+    if now - node.status_at > STATUS_FRESH:
+        return f"{node.name} last wrote its status record {age(node.status_at, now)}"
+    return ""
+
+
+def run(situation: Situation) -> Iterator[Finding]:
+    """Yield one finding for draining nodes, one for unsettled ones, or one `pass`."""
+    others = [n for n in situation.members if n.node_id != restarting(situation)]
+    outcome = Outcome.BLOCK if situation.step in (Step.NEXT_NODE, Step.FINALIZE) else Outcome.WARN
+    draining = [n for n in others if n.liveness is Liveness.DRAINING]
+    live = [n for n in others if n.liveness is Liveness.LIVE]
+    undated = [n for n in live if n.started_at is None]
+    unsettled = {n.node_id: why for n in live if (why := _unsettled(situation, n))}
+    if draining:
+        yield CHECK.finding(
+            outcome,
+            f"{listed(n.name for n in draining)} {'is' if len(draining) == 1 else 'are'} draining",
+            "A draining node is about to stop, or was drained and left.",
+            evidence={"nodes": [n.node_id for n in draining]},
+            remedy=(
+                "Wait until it has been restarted and is back, or restart it.",
+                *(
+                    (f"If you are restarting it right now: --node {draining[0].node_id}",)
+                    if situation.step is Step.NEXT_NODE
+                    else ()
+                ),
+            ),
+            transient=True,
+        )
+    if unsettled:
+        yield CHECK.finding(
+            outcome,
+            f"{listed(f'n{i}' for i in unsettled)} {'is' if len(unsettled) == 1 else 'are'} "
+            "not settled yet",
+            "; ".join(list(unsettled.values())[:5])
+            + f". A node is settled {span(situation.thresholds.settle)} after its start.",
+            evidence={"nodes": list(unsettled)},
+            remedy=("Wait, or let guard wait: guard check --wait 5m",),
+            transient=True,
+        )
+    if undated:
+        yield CHECK.finding(
+            Outcome.UNKNOWN,
+            f"nobody says when {listed(n.name for n in undated)} started",
+            evidence={"nodes": [n.node_id for n in undated]},
+        )
+    if not (draining or unsettled or undated):
+        yield CHECK.finding(
+            Outcome.PASS,
+            "no node is draining or only just back",
+            evidence={"settle_seconds": int(situation.thresholds.settle.total_seconds())},
+        )
+
+
+CHECK = Check(
+    id="draining",
+    title="no node is draining or only just back",
+    reads=("gossip_liveness", "kv_node_liveness", "gossip_nodes", "node_status"),
+    docs=f"{DOCS}/stable/node-shutdown",
+    explain=__doc__,
+    run=run,
+    with_finalize=True,
+)

@@ -1,0 +1,86 @@
+"""How many copies a range needs, and what the replication reports say, as long as they are fresh."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Final
+
+from guard.decision.cluster import Node
+from guard.decision.result import Liveness
+from guard.decision.situation import Situation
+from guard.snapshot.model import Collected, CriticalLocalityRow, ReplicationStatsRow
+
+__all__ = [
+    "critical_localities",
+    "factors",
+    "is_up",
+    "needed_voters",
+    "replication_stats",
+    "reports_made_after",
+    "tolerated_failures",
+]
+
+_FRESH: Final = dt.timedelta(minutes=5)  # kv.replication_reports.interval is one minute
+_LEAST_COPIES: Final = 3  # minReplicationFactor of the allocator
+
+
+def is_up(node: Node) -> bool:
+    """True if the node's liveness record has not run out."""
+    return node.liveness in (Liveness.LIVE, Liveness.DRAINING)
+
+
+def needed_voters(factor: int, nodes: int) -> int:
+    """Voters that CockroachDB wants of a range on so many nodes (GetNeededVoters of the allocator).
+
+    With fewer nodes than the factor it makes do with the next smaller odd number, but never with
+    fewer than three unless the factor itself is smaller. On one or two nodes that cannot be met.
+    """
+    if nodes >= factor:
+        return factor
+    odd = nodes if nodes % 2 else nodes - 1
+    return min(factor, max(odd, _LEAST_COPIES))
+
+
+def tolerated_failures(voters: int) -> int:
+    """How many of a range's voters may be down before it loses quorum."""
+    return (voters - 1) // 2
+
+
+def factors(situation: Situation) -> tuple[int, ...] | None:
+    """The numbers of voters that zones ask for, smallest first; None if nobody could look."""
+    section = situation.snapshot.zone_replicas
+    if not isinstance(section, Collected) or not section.rows:
+        return None
+    return tuple(sorted({row.num_voters or row.num_replicas for row in section.rows}))
+
+
+def reports_made_after(situation: Situation, nodes: Iterable[Node] = ()) -> dt.datetime | None:
+    """When the replication reports were made, if lately and after these nodes went down; else None.
+
+    They are rewritten about once a minute by whichever node leads; when that stops, they stay as
+    they were.
+    """
+    made: list[dt.datetime] = []
+    for section in (situation.snapshot.replication_stats, situation.snapshot.critical_localities):
+        if isinstance(section, Collected):
+            made += [row.generated for row in section.rows if row.generated is not None]
+    newest = max(made, default=None)
+    if newest is None or situation.now - newest > _FRESH:
+        return None
+    for node in nodes:
+        if node.seen_until is None or node.seen_until > newest:
+            return None
+    return newest
+
+
+def replication_stats(situation: Situation) -> tuple[ReplicationStatsRow, ...]:
+    """The replication report, empty if it was not read."""
+    section = situation.snapshot.replication_stats
+    return section.rows if isinstance(section, Collected) else ()
+
+
+def critical_localities(situation: Situation) -> tuple[CriticalLocalityRow, ...] | None:
+    """The report of critical localities, None if it was not read."""
+    section = situation.snapshot.critical_localities
+    return section.rows if isinstance(section, Collected) else None
