@@ -66,17 +66,19 @@ def infer_step(cluster: Cluster, target: Build | None) -> Inference:
     active = version.series
     if version.migrating:
         return Inference(Step.VERIFY, f"the cluster version is migrating ({version.active})")
-    if target is not None and target < newest and target.series >= active:
+    if target is not None and target < newest:
         return Inference(
             Step.ROLLBACK, f"the target {target} is older than {newest}, which a node runs"
         )
     ahead = newest.series > active
     if target is not None and target > newest:
-        if len(known) == 1 and not ahead:
-            return Inference(Step.START, f"every node runs {newest} and the target is {target}")
-        return Inference(
-            Step.NEXT_NODE, f"nodes run {_list(known)} and none runs the target {target} yet"
-        )
+        if ahead and target.series == newest.series:
+            return Inference(
+                Step.NEXT_NODE, f"nodes run {_list(known)}, none of them {target}, and nothing is final"
+            )
+        return Inference(Step.START, f"no node runs the target {target} yet, but {_list(known)}")
+    if target is not None and len(known) > 1:
+        return Inference(Step.NEXT_NODE, f"nodes run {_list(known)} and the target is {target}")
     if {b.series for b in known} == {newest.series}:
         if ahead:
             return Inference(
