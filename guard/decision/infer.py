@@ -66,19 +66,11 @@ def infer_step(cluster: Cluster, target: Build | None) -> Inference:
     active = version.series
     if version.migrating:
         return Inference(Step.VERIFY, f"the cluster version is migrating ({version.active})")
-    if target is not None and target < newest:
-        return Inference(
-            Step.ROLLBACK, f"the target {target} is older than {newest}, which a node runs"
-        )
     ahead = newest.series > active
-    if target is not None and target > newest:
-        if ahead and target.series == newest.series:
-            return Inference(
-                Step.NEXT_NODE, f"nodes run {_list(known)}, none of them {target}, and nothing is final"
-            )
-        return Inference(Step.START, f"no node runs the target {target} yet, but {_list(known)}")
-    if target is not None and len(known) > 1:
-        return Inference(Step.NEXT_NODE, f"nodes run {_list(known)} and the target is {target}")
+    if target is not None:
+        towards = _towards(target, known, newest, ahead)
+        if towards is not None:
+            return towards
     if {b.series for b in known} == {newest.series}:
         if ahead:
             return Inference(
@@ -92,3 +84,20 @@ def infer_step(cluster: Cluster, target: Build | None) -> Inference:
                 + ("" if target else "; give --target to ask about starting an upgrade"),
             )
     return Inference(Step.NEXT_NODE, f"nodes run {_list(known)}")
+
+
+def _towards(target: Build, known: set[Build], newest: Build, ahead: bool) -> Inference | None:
+    """What a named target tells; None if it is what every node runs."""
+    if target < newest:
+        return Inference(
+            Step.ROLLBACK, f"the target {target} is older than {newest}, which a node runs"
+        )
+    if target > newest and ahead and target.series == newest.series:
+        return Inference(
+            Step.NEXT_NODE, f"nodes run {_list(known)}, none of them {target}, and nothing is final"
+        )
+    if target > newest:
+        return Inference(Step.START, f"no node runs the target {target} yet, but {_list(known)}")
+    if len(known) > 1:
+        return Inference(Step.NEXT_NODE, f"nodes run {_list(known)} and the target is {target}")
+    return None
