@@ -13,12 +13,14 @@ __all__ = ["COMMANDS", "build"]
 
 COMMANDS: Final[dict[str, str]] = {
     "check": "May the next upgrade step go ahead? Exit code 0 ALLOW, 10 BLOCK, 11 UNKNOWN.",
+    "windows": "When is the cluster free of backups long enough for an upgrade?",
     "collect": "Write what check would look at to a file.",
     "checks": "List all checks.",
     "explain": "Explain a check or an advisory.",
     "advisories": "List the advisories guard knows.",
     "plan": "Plan an upgrade over several releases.",
     "restore": "May a backup be restored into a cluster?",
+    "policy": "Start or check a policy file.",
     "grants": "Print the statements for a user that guard can log in as.",
     "schema": "Print the JSON Schema of the report or the snapshot.",
     "catalog": "Check or build a catalog of advisories and releases.",

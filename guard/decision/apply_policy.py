@@ -18,7 +18,7 @@ from guard.versions import Build, Series
 if TYPE_CHECKING:
     from guard.catalog.catalog import Catalog
 
-__all__ = ["Ids", "Question", "apply_policy", "target_finding"]
+__all__ = ["Ids", "Question", "apply_policy", "problems", "target_finding"]
 
 _OBJECTIONS: Final = (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN)
 _EVIDENCE_LIMIT: Final = 50  # a longer list of jobs is cut, so nobody knows what else is in it
@@ -117,13 +117,25 @@ def apply_policy(
         ]
         used.update(number for number, _ in covering)
         result.append(_waived(finding, covering[0][1]) if covering else finding)
-    notices = list(_notices(policy, changed, ids, question, used, today))
-    notices += [
-        f"the policy speaks of {name!r}, which is no check or advisory known to this guard"
-        for name in policy.severity
-        if name not in ids.canonical
-    ]
-    return tuple(result), tuple(notices)
+    unused = _unused(policy, changed, ids, question, used, today)
+    return tuple(result), (*problems(policy, ids, today), *unused)
+
+
+def problems(policy: Policy, ids: Ids, today: dt.date) -> Iterator[str]:
+    """What in a policy does not count, whatever the cluster: ids nobody knows, expired waivers."""
+    for name in policy.severity:
+        if name not in ids.canonical:
+            yield f"the severity for {name.upper()} names no advisory known to this guard"
+    for rule in policy.waivers:
+        if rule.id.lower() not in ids.canonical:
+            hint = nearest(rule.id, ids.known)
+            yield f"{_what(rule)} names no check or advisory known to this guard{hint}"
+        elif _expired(rule, today):
+            yield f"{_what(rule)} expired on {rule.expires} and no longer counts"
+
+
+def _what(rule: WaiverRule) -> str:
+    return f"the waiver for {rule.id} by {rule.owner}"
 
 
 def _graded(
@@ -229,7 +241,7 @@ def _only_jobs(evidence: Mapping[str, Any], allowed: frozenset[str]) -> bool:
     return named <= allowed
 
 
-def _notices(
+def _unused(
     policy: Policy,
     findings: Sequence[Finding],
     ids: Ids,
@@ -238,16 +250,11 @@ def _notices(
     today: dt.date,
 ) -> Iterator[str]:
     for number, rule in enumerate(policy.waivers):
-        what = f"the waiver for {rule.id} by {rule.owner}"
-        if rule.id.lower() not in ids.canonical:
-            hint = nearest(rule.id, tuple(ids.canonical.values()))
-            yield f"{what} names no check or advisory known to this guard{hint}"
+        if number in used or _expired(rule, today) or rule.id.lower() not in ids.canonical:
             continue
-        if _expired(rule, today):
-            yield f"{what} expired on {rule.expires} and no longer counts"
+        if not question.complete or not _concerns(rule, question):
             continue
-        if number in used or not question.complete or not _concerns(rule, question):
-            continue
+        what = _what(rule)
         objecting = [f for f in findings if f.outcome in _OBJECTIONS and _names(rule, f, ids)]
         never = next(filter(None, (_why_never(f, ids) for f in objecting)), "")
         if never:
