@@ -24,7 +24,8 @@ def plain(text: object, limit: int = 2000) -> str:
     value = str(text)
     if len(value) > limit:
         value = value[:limit] + "…"
-    return _UNSAFE.sub(lambda match: _escaped(match[0]), value)
+    # "##[" starts a command of a GitHub or Azure runner anywhere in a line of a log.
+    return _UNSAFE.sub(lambda match: _escaped(match[0]), value).replace("##[", "## [")
 
 
 def _escaped(character: str) -> str:

@@ -20,7 +20,7 @@ from guard.decision.result import (
 from guard.report.interface import Options
 from guard.report.plain import plain
 
-__all__ = ["render"]
+__all__ = ["headline", "render"]
 
 _ALLOW: Final = {
     Step.START: "the upgrade may start",
@@ -50,7 +50,7 @@ _MAX_NODES: Final = 40
 
 def render(decision: Decision, options: Options) -> str:
     """The decision as text."""
-    lines = [_headline(decision, options)]
+    lines = [headline(decision, options)]
     if options.quiet:
         return lines[0] + "\n"
     lines += _context(decision, options)
@@ -78,7 +78,8 @@ def _bold(text: str, colour: str, options: Options) -> str:
     return f"\x1b[1;{colour}m{text}\x1b[0m" if options.colour else text
 
 
-def _headline(decision: Decision, options: Options) -> str:
+def headline(decision: Decision, options: Options) -> str:
+    """The verdict in one line, with the exit code and why."""
     words = {
         Verdict.ALLOW: _ALLOW[decision.step],
         Verdict.BLOCK: _BLOCK[decision.step],
@@ -221,7 +222,7 @@ def _nodes(nodes: tuple[NodeSummary, ...], options: Options) -> Iterator[str]:
 
 
 def _wrapped(text: str, options: Options, first: str, rest: str) -> list[str]:
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         text,
         width=max(options.width, 30),
         initial_indent=first,
@@ -229,3 +230,5 @@ def _wrapped(text: str, options: Options, first: str, rest: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     ) or [first]
+    # Wrapping must not put a workflow command at the start of a line of a CI log.
+    return [line.replace("::", "\\::", 1) if line.lstrip().startswith("::") else line for line in lines]

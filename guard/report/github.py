@@ -1,0 +1,71 @@
+"""The report as GitHub workflow commands: annotations on the run, one per finding that matters.
+
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Final
+
+from guard.decision.result import Decision, ExitCode, Finding, Outcome
+from guard.report.interface import Options
+from guard.report.plain import plain
+from guard.report.text import headline
+
+__all__ = ["render"]
+
+_LEVELS: Final = (
+    (Outcome.BLOCK, "error"),
+    (Outcome.UNKNOWN, "error"),
+    (Outcome.WARN, "warning"),
+)
+
+
+def render(decision: Decision, options: Options) -> str:
+    """The decision as workflow commands. Every line is one, so that none can be forged."""
+    code = decision.exit_code(options.fail_on)
+    verdict = headline(decision, dataclasses.replace(options, colour=False))
+    context = f"step {decision.step.value}, target {decision.target or 'none'}"
+    lines = [
+        _command(
+            "notice" if code is ExitCode.ALLOW else "error",
+            "guard",
+            f"{plain(verdict)}\n{plain(context)}, fingerprint {plain(decision.fingerprint)}",
+        )
+    ]
+    if not options.quiet:
+        lines += _findings(decision)
+        lines += [_command("notice", "guard", plain(notice)) for notice in decision.notices]
+    return "\n".join(lines) + "\n"
+
+
+def _findings(decision: Decision) -> Iterator[str]:
+    for outcome, level in _LEVELS:
+        for finding in decision.of(outcome):
+            yield _command(level, f"guard: {plain(finding.check)}", _text(finding))
+    for finding in decision.waived:
+        yield _command("notice", f"guard: {plain(finding.check)} (waived)", _text(finding))
+
+
+def _text(finding: Finding) -> str:
+    lines = [plain(finding.title), plain(finding.detail)]
+    lines += [f"> {plain(step)}" for step in finding.remedy]
+    lines.append(plain(finding.docs))
+    if finding.waiver is not None:
+        until = f", until {finding.waiver.expires}" if finding.waiver.expires else ""
+        lines.append(f"waived by {plain(finding.waiver.owner)}{until}: {plain(finding.waiver.reason)}")
+    return "\n".join(line for line in lines if line)
+
+
+def _command(level: str, title: str, message: str) -> str:
+    return f"::{level} title={_property(title)}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
