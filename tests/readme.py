@@ -1,0 +1,52 @@
+"""Write the README's generated parts: ``python -m tests.readme``. Tests fail when one is stale."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from guard.decision.check import ALL_STEPS
+from guard.decision.checks import ALL
+from guard.decision.table import TABLE
+
+__all__ = ["checks_table", "replace", "snippet"]
+
+README = Path(__file__).parents[1] / "README.md"
+_WORDS = {"B": "**B**", "W": "W", "P": "list"}
+
+
+def checks_table() -> str:
+    """The step table as Markdown."""
+    lines = [
+        "| check | " + " | ".join(step.value for step in ALL_STEPS) + " | what it sees to |",
+        "|---|" + "---|" * (len(ALL_STEPS) + 1),
+    ]
+    for check in ALL:
+        row = TABLE[check.id]
+        cells = [
+            " ".join(_WORDS[letter] for letter in row[step].split()) or "·" if step in row else "–"
+            for step in ALL_STEPS
+        ]
+        lines.append(f"| {check.id} | " + " | ".join(cells) + f" | {check.title} |")
+    return "\n".join(lines)
+
+
+def snippet(text: str, name: str) -> str:
+    """What stands between the markers of that name."""
+    match = re.search(rf"<!-- {name}:begin -->\n(.*?)\n?<!-- {name}:end -->", text, re.DOTALL)
+    assert match is not None, f"the README has no markers for {name}"
+    return match[1]
+
+
+def replace(text: str, name: str, content: str) -> str:
+    """The text with new content between the markers."""
+    return re.sub(
+        rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)",
+        lambda match: f"{match[1]}{content}\n{match[2]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+if __name__ == "__main__":
+    README.write_text(replace(README.read_text(), "checks", checks_table()))
