@@ -12,8 +12,8 @@ from typer.core import TyperGroup
 __all__ = ["COMMANDS", "build"]
 
 COMMANDS: Final[dict[str, str]] = {
-    "check": "May the next upgrade step go ahead? Exit code 0 ALLOW, 10 BLOCK, 11 UNKNOWN.",
-    "windows": "When is the cluster free of backups long enough for an upgrade?",
+    "check": "May the next upgrade step go ahead? The main job.",
+    "windows": "When is the cluster free of backups?",
     "collect": "Write what check would look at to a file.",
     "checks": "List all checks.",
     "explain": "Explain a check or an advisory.",
