@@ -79,14 +79,14 @@ def connect(
     Raises:
         ConnectFailed: nothing answered in time, or what answered cannot be used.
     """
-    from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
+    from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
     def no_time_left(state: RetryCallState) -> bool:
         return deadline.remaining < state.upcoming_sleep + _LEAST_PATIENCE / 2
 
     retrying = Retrying(
         stop=no_time_left,
-        wait=wait_exponential_jitter(initial=0.2, max=3.0, jitter=0.5),
+        wait=wait_exponential(multiplier=0.2, max=3.0) + wait_random(0, 0.5),
         retry=retry_if_exception(lambda e: isinstance(e, ConnectFailed) and not e.permanent),
         reraise=True,
     )

@@ -1,0 +1,242 @@
+"""Fill a PostgreSQL database from a recording, so that guard's statements run on it unchanged.
+
+Tables are tables with the recorded columns, types and rows. A query that was refused becomes a view
+that raises the recorded SQLSTATE and message when it is executed, as CockroachDB does; a relation
+that did not exist does not exist. What only CockroachDB's grammar has (SHOW in brackets, session
+variables that PostgreSQL lacks) is kept in the schema ``compat``, where the proxy finds it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from guard.connector import statements
+from tests.cluster.recording import Error, Recording, Table, load
+
+__all__ = ["REWRITTEN", "fill"]
+
+_RELATIONS: Final = {
+    "cluster_settings": "crdb_internal.cluster_settings",
+    "gossip_liveness": "crdb_internal.gossip_liveness",
+    "gossip_nodes": "crdb_internal.gossip_nodes",
+    "jobs": "crdb_internal.jobs",
+    "kv_node_liveness": "crdb_internal.kv_node_liveness",
+    "kv_node_status": "crdb_internal.kv_node_status",
+    "kv_store_status": "crdb_internal.kv_store_status",
+    "node_build_info": "crdb_internal.node_build_info",
+    "node_metrics_selected": "crdb_internal.node_metrics",
+    "replication_critical_localities": "system.replication_critical_localities",
+    "replication_stats": "system.replication_stats",
+    "system_jobs": "system.jobs",
+    "system_migrations": "system.migrations",
+    "system_scheduled_jobs": "system.scheduled_jobs",
+    "show_cluster_setting_version": "compat.show_version",
+    "show_is_superuser": "compat.show_is_superuser",
+    "show_jobs": "compat.show_jobs",
+    "show_schedules": "compat.show_schedules",
+    "show_all_cluster_settings": "compat.show_all_cluster_settings",
+    "show_virtual_cluster_name": "compat.show_virtual_cluster_name",
+    "show_system_grants": "compat.show_system_grants",
+    "allow_unsafe_internals": "compat.allow_unsafe_internals",
+    "sequences": "compat.sequences",
+}
+
+_BRACKETS: Final = {
+    "[SHOW JOBS]": "compat.show_jobs",
+    "[SHOW SCHEDULES FOR BACKUP]": "compat.show_backup_schedules",
+    "[SHOW SCHEDULES]": "compat.show_schedules",
+    "[SHOW ALL CLUSTER SETTINGS]": "compat.show_all_cluster_settings",
+    "[SHOW SYSTEM GRANTS]": "compat.show_system_grants",
+    '"".information_schema.sequences': "compat.sequences",
+}
+
+
+def _rewritten() -> Iterator[tuple[str, str]]:
+    yield statements.SHOW_NODE_ID.sql, "SELECT node_id FROM compat.show_node_id"
+    yield statements.SHOW_SUPERUSER.sql, "SELECT is_superuser FROM compat.show_is_superuser"
+    yield (
+        statements.SHOW_VIRTUAL_CLUSTER.sql,
+        "SELECT virtual_cluster_name FROM compat.show_virtual_cluster_name",
+    )
+    yield statements.SHOW_VERSION.sql, "SELECT version FROM compat.show_version"
+    yield statements.SET_UNSAFE_INTERNALS.sql, "SET compat.allow_unsafe_internals = on"
+    for text in statements.ALL:
+        for brackets, view in _BRACKETS.items():
+            if brackets in text:
+                yield text, text.replace(brackets, view)
+
+
+REWRITTEN: Final = dict(_rewritten())
+"""What the proxy sends to PostgreSQL instead: by the exact text of the whole statement."""
+
+_FUNCTIONS: Final = """
+CREATE SCHEMA crdb_internal;
+CREATE SCHEMA system;
+CREATE SCHEMA compat;
+CREATE TABLE compat.decoded (kind text, encoded bytea, plain jsonb);
+CREATE FUNCTION crdb_internal.pb_to_json(message text, encoded bytea) RETURNS jsonb LANGUAGE plpgsql
+AS $$
+DECLARE result jsonb;
+BEGIN
+  IF pb_to_json.encoded IS NULL THEN RETURN NULL; END IF;
+  SELECT d.plain INTO result FROM compat.decoded d
+    WHERE d.kind = message AND d.encoded = pb_to_json.encoded LIMIT 1;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'error decoding payload: unexpected EOF';
+  END IF;
+  RETURN result;
+END $$;
+"""
+
+
+def fill(connection: psycopg.Connection[Any], recording: Recording) -> None:
+    """Create everything in an empty database."""
+    execute = connection.execute
+    execute(_FUNCTIONS)
+    queries = dict(recording.queries)
+    queries.setdefault("show_all_cluster_settings", queries["cluster_settings"])
+    queries.setdefault("sequences", Table((("name", "text"),), ()))
+    queries.setdefault(
+        "show_system_grants", Table((("grantee", "text"), ("privilege_type", "text")), ())
+    )
+    for query, relation in _RELATIONS.items():
+        answer = queries.get(query)
+        if isinstance(answer, Table):
+            _table(connection, relation, answer)
+        elif isinstance(answer, Error) and answer.sqlstate != "42P01":
+            _refusal(connection, relation, _columns(query, recording), answer)
+    schedules = queries["show_schedules"]
+    if isinstance(schedules, Error):
+        _refusal(
+            connection, "compat.show_backup_schedules", _columns("show_schedules", recording), schedules
+        )
+    else:
+        execute(
+            "CREATE VIEW compat.show_backup_schedules AS"
+            " SELECT * FROM compat.show_schedules WHERE command ? 'backup_statement'"
+        )
+    _decoded(connection, queries)
+    _functions(connection, recording)
+    execute("GRANT USAGE ON SCHEMA crdb_internal, system, compat TO PUBLIC")
+    for schema in ("crdb_internal", "system", "compat"):
+        execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO PUBLIC")
+    # clock_timestamp() is the recorded time: it is found here before pg_catalog's own.
+    name = connection.info.dbname
+    execute(
+        sql.SQL("ALTER DATABASE {} SET search_path = compat, pg_catalog").format(sql.Identifier(name))
+    )
+
+
+def _columns(query: str, recording: Recording) -> tuple[tuple[str, str], ...]:
+    """The columns of a query that was refused: those of root's recording of the same cluster."""
+    query = {"show_all_cluster_settings": "cluster_settings"}.get(query, query)
+    cluster, _, state = recording.name.partition("/")
+    for name in (
+        f"{cluster}/05-mixed-one-new-quiet-via-old",
+        f"{cluster}/05-mixed-one-new-quiet-via-new",
+        "v21.1.11-to-v21.2.0/12-finalized",
+    ):
+        try:
+            answer = load(name).queries.get(query)
+        except FileNotFoundError:
+            continue
+        if isinstance(answer, Table):
+            return answer.columns
+    raise AssertionError(f"no recording knows the columns of {query} ({state})")
+
+
+def _identifier(relation: str) -> sql.Identifier:
+    return sql.Identifier(*relation.split("."))
+
+
+def _definition(columns: tuple[tuple[str, str], ...]) -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in columns
+    )
+
+
+def _table(connection: psycopg.Connection[Any], relation: str, table: Table) -> None:
+    name = _identifier(relation)
+    connection.execute(sql.SQL("CREATE TABLE {} ({})").format(name, _definition(table.columns)))
+    if table.rows:
+        connection.execute(
+            sql.SQL("INSERT INTO {} SELECT * FROM jsonb_populate_recordset(NULL::{}, %s)").format(
+                name, name
+            ),
+            [json.dumps(table.dicts())],
+        )
+
+
+def _refusal(
+    connection: psycopg.Connection[Any],
+    relation: str,
+    columns: tuple[tuple[str, str], ...],
+    error: Error,
+) -> None:
+    function = sql.Identifier("compat", "refuse_" + relation.replace(".", "_"))
+    connection.execute(
+        sql.SQL("CREATE FUNCTION {}() RETURNS TABLE ({}) LANGUAGE plpgsql VOLATILE AS {}").format(
+            function, _definition(columns), sql.Literal(_raise(error))
+        )
+    )
+    connection.execute(
+        sql.SQL("CREATE VIEW {} AS SELECT * FROM {}()").format(_identifier(relation), function)
+    )
+
+
+def _raise(error: Error) -> str:
+    state, message = (sql.Literal(text).as_string(None) for text in (error.sqlstate, error.message))
+    return f"BEGIN RAISE EXCEPTION USING ERRCODE = {state}, MESSAGE = {message}; END"
+
+
+def _decoded(connection: psycopg.Connection[Any], queries: dict[str, Any]) -> None:
+    encoded, decoded = queries["system_jobs"], queries["system_jobs_decoded"]
+    if isinstance(encoded, Error) or isinstance(decoded, Error):
+        connection.execute("DROP FUNCTION crdb_internal.pb_to_json")
+        return
+    by_id = {row["id"]: row for row in decoded.dicts()}
+    values = [
+        (f"cockroach.sql.jobs.jobspb.{kind.capitalize()}", row[kind], by_id[row["id"]][f"{kind}_json"])
+        for row in encoded.dicts()
+        for kind in ("payload", "progress")
+        if row["id"] in by_id
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO compat.decoded VALUES (%s, %s::text::bytea, %s)",
+            [(kind, value, json.dumps(plain)) for kind, value, plain in values],
+        )
+    connection.execute("CREATE INDEX ON compat.decoded (encoded)")
+
+
+def _functions(connection: psycopg.Connection[Any], recording: Recording) -> None:
+    info = {row["field"]: row["value"] for row in recording.table("node_build_info").dicts()}
+    node_id = recording.table("node_build_info").dicts()[0]["node_id"]
+    admin = recording.table("is_admin").rows[0][0]
+    option = admin or recording.user == "ctl"
+    literal = sql.Literal
+    for statement in (
+        sql.SQL(
+            "CREATE FUNCTION compat.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE"
+            " RETURN {}::timestamptz"
+        ).format(literal(recording.clock + "+00")),
+        sql.SQL(
+            "CREATE FUNCTION crdb_internal.cluster_id() RETURNS text LANGUAGE sql RETURN {}"
+        ).format(literal(info["ClusterID"])),
+        sql.SQL(
+            "CREATE FUNCTION crdb_internal.is_admin() RETURNS boolean LANGUAGE sql RETURN {}"
+        ).format(literal(admin)),
+        sql.SQL(
+            "CREATE FUNCTION crdb_internal.has_role_option(option text) RETURNS boolean LANGUAGE sql"
+            " RETURN {}"
+        ).format(literal(option)),
+        sql.SQL("CREATE VIEW compat.show_node_id AS SELECT {}::text AS node_id").format(
+            literal(str(node_id))
+        ),
+    ):
+        connection.execute(statement)

@@ -1,0 +1,66 @@
+"""Run guard as a user does: another process, an exit code, two streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["GUARD", "Run", "environment", "guard"]
+
+GUARD: Final = (sys.executable, "-m", "guard")
+_ROOT: Final = Path(__file__).parents[2]
+_KILLED_AFTER: Final = 60.0  # a guard that hangs must not hang the tests
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a run."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    def findings(self) -> list[tuple[str, str, str]]:
+        """The findings of a report, without what differs from look to look."""
+        return [(f["check"], f["outcome"], f["title"]) for f in self.json["findings"]]
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without anything that says where to connect."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PG", "GUARD_", "COCKROACH_")) and name != "NO_COLOR"
+    }
+    return kept | {"PYTHONPATH": str(_ROOT), "HOME": "/nonexistent"} | dict(extra or {})
+
+
+def guard(
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    killed_after: float = _KILLED_AFTER,
+) -> Run:
+    """Run guard to its end; kill it and fail if it takes longer than it ever may."""
+    done = subprocess.run(
+        [*GUARD, *arguments],
+        env=environment(env),
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        timeout=killed_after,
+        check=False,
+    )
+    return Run(
+        done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    )
