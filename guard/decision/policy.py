@@ -212,7 +212,7 @@ def nearest(word: str, choices: Collection[str]) -> str:
     """``; did you mean …?`` if one of the choices is near, else nothing."""
     by_lower = {choice.lower(): choice for choice in choices}
     found = difflib.get_close_matches(word.lower()[:100], list(by_lower), n=1, cutoff=0.5)
-    return f"; did you mean {by_lower[found[0]]!r}?" if found else ""
+    return f"; did you mean {str(by_lower[found[0]])!r}?" if found else ""
 
 
 _TABLES: Final[tuple[tuple[str, type[_Table]], ...]] = (
