@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from guard.snapshot import model
 from guard.snapshot.model import Collected, Reason, Snapshot, Unavailable
 from guard.versions import Build, VersionError
 
-__all__ = ["NOW", "collected", "job", "node", "schedule", "snapshot", "unavailable"]
+__all__ = ["NOW", "collected", "job", "node", "put", "schedule", "snapshot", "unavailable"]
 
 NOW = dt.datetime(2026, 11, 22, 2, 0, 0, tzinfo=dt.UTC)
 """The cluster's clock in every built snapshot."""
@@ -185,7 +187,7 @@ def snapshot(
     privileges: Sequence[model.PrivilegeRow] = (),
     **sections: Any,
 ) -> Snapshot:
-    """A snapshot of a healthy cluster, changed as asked; any section can be given whole."""
+    """A snapshot of a healthy cluster, changed as asked; `put` gives it whole sections."""
     members = list(nodes) if nodes is not None else three()
     all_settings = {
         "version": version,
@@ -235,3 +237,8 @@ def snapshot(
         ),
         **(built | sections),
     )
+
+
+def put(seen: Snapshot, **sections: Any) -> Snapshot:
+    """The same snapshot with whole sections replaced."""
+    return msgspec.structs.replace(seen, **sections)

@@ -1,0 +1,97 @@
+"""cluster-version: only X.Y is final, and each step needs it somewhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from guard.snapshot.model import KvVersionRow, Reason, SettingRow
+from tests.building import collected, node, put, snapshot, three, unavailable
+from tests.decision.judging import ALL_STEPS, BLOCK, PASS, UNKNOWN, one, outcomes
+
+MIXED = [node(1, "v21.2.1"), node(2), node(3)]
+NEW = three("v21.2.1")
+MIGRATING = ("21.1-14", "21.1-13", "21.2--1")
+
+
+@pytest.mark.parametrize(
+    ("step", "nodes", "version", "target", "outcome"),
+    [
+        ("start", three(), "21.1", "v21.2.1", PASS),
+        ("start", three(), "21.1", "v21.1.12", PASS),
+        ("start", NEW, "21.1", "v22.1.0", BLOCK),
+        ("start", MIXED, "21.1", "v21.2.1", BLOCK),
+        ("next-node", MIXED, "21.1", "v21.2.1", PASS),
+        ("next-node", three(), "21.1", "v21.1.12", PASS),
+        ("finalize", NEW, "21.1", "v21.2.1", PASS),
+        ("finalize", NEW, "21.2", "v21.2.1", PASS),
+        ("rollback", MIXED, "21.1", "v21.1.11", PASS),
+        ("rollback", NEW, "21.1", "v21.1.11", PASS),
+        ("rollback", NEW, "21.2", "v21.1.11", BLOCK),
+        ("rollback", NEW, "21.2", "v21.2.0", PASS),
+        ("verify", NEW, "21.2", "v21.2.1", PASS),
+        ("verify", NEW, "21.1", "v21.2.1", BLOCK),
+        ("verify", three(), "21.1", "v21.2.1", BLOCK),
+        ("verify", three(), "21.1", None, PASS),
+    ],
+)
+def test_a_final_version(step: str, nodes: list, version: str, target: str, outcome: str) -> None:  # type: ignore[type-arg]
+    assert outcomes("cluster-version", snapshot(nodes, version=version), step, target) == [outcome]
+
+
+@pytest.mark.parametrize("version", MIGRATING)
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_a_migrating_version_blocks_every_step(step: str, version: str) -> None:
+    finding = one("cluster-version", snapshot(NEW, version=version), step, "v21.2.1")
+    assert finding.outcome is BLOCK
+    assert finding.transient is (step != "rollback")
+
+
+@pytest.mark.parametrize("version", ["23.2-upgrading-to-24.1-step-008", "24.1-upgrading-final-step"])
+@pytest.mark.parametrize("step", ["finalize", "verify"])
+def test_the_long_names_of_24_1_are_not_final_although_one_begins_with_24_1(
+    step: str, version: str
+) -> None:
+    seen = snapshot(three("v24.1.0"), version=version, gateway="v24.1.0")
+    assert outcomes("cluster-version", seen, step, "v24.1.0") == [BLOCK]
+
+
+@pytest.mark.parametrize(("memory", "kv"), [("21.2", "21.1"), ("21.1", "21.2"), ("21.2", "21.1-14")])
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_memory_and_kv_that_differ_are_a_migration(step: str, memory: str, kv: str) -> None:
+    seen = snapshot(NEW, version=memory, kv_version=kv)
+    assert outcomes("cluster-version", seen, step, "v21.2.1") == [BLOCK]
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_a_version_newer_than_every_binary_blocks(step: str) -> None:
+    assert outcomes("cluster-version", snapshot(version="21.2"), step, "v21.1.12") == [BLOCK]
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_a_development_version_is_unknown(step: str) -> None:
+    assert outcomes("cluster-version", snapshot(version="1000021.1"), step, "v21.1.12") == [UNKNOWN]
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_a_testing_release_at_rest_is_unknown_and_not_migrating(step: str) -> None:
+    nodes = [node(i, "v22.1.0-alpha.2", server_version="21.2-62") for i in (1, 2, 3)]
+    seen = snapshot(nodes, version="21.2-62")
+    assert outcomes("cluster-version", seen, step, "v22.1.0-alpha.2") == [UNKNOWN]
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"settings": unavailable(Reason.PRIVILEGE)},
+        {"settings": collected()},
+        {"settings": collected(SettingRow(name="version", value="soon"))},
+        {"settings": collected(SettingRow(name="version", value=None))},
+        {"kv_version": unavailable(Reason.TIMEOUT)},
+        {"kv_version": collected()},
+        {"kv_version": collected(KvVersionRow(version="soon"))},
+        {"gossip_nodes": unavailable(Reason.TIMEOUT)},
+    ],
+)
+def test_what_cannot_be_read_is_unknown(step: str, sections: dict) -> None:  # type: ignore[type-arg]
+    assert outcomes("cluster-version", put(snapshot(), **sections), step, "v21.1.12") == [UNKNOWN]

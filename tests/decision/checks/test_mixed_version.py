@@ -1,0 +1,121 @@
+"""mixed-version: which builds each step may find."""
+
+from __future__ import annotations
+
+import pytest
+
+from guard.snapshot.model import Reason
+from tests.building import Node, node, snapshot, three, unavailable
+from tests.decision.judging import ALL_STEPS, BLOCK, PASS, UNKNOWN, WARN, judge, one, outcomes
+
+
+def nodes(*builds: str) -> list[Node]:
+    return [node(number, build) for number, build in enumerate(builds, start=1)]
+
+
+OLD, MIXED, NEW = three(), nodes("v21.2.1", "v21.1.11", "v21.1.11"), three("v21.2.1")
+
+
+@pytest.mark.parametrize(
+    ("step", "built", "target", "outcome"),
+    [
+        ("start", OLD, "v21.2.1", PASS),
+        ("start", OLD, "v21.1.12", PASS),
+        ("start", OLD, "v21.1.11", WARN),  # there already
+        ("start", MIXED, "v21.2.1", BLOCK),
+        ("start", nodes("v21.1.11", "v21.1.12"), "v21.2.1", BLOCK),
+        ("next-node", MIXED, "v21.2.1", PASS),
+        ("next-node", OLD, "v21.2.1", PASS),
+        ("next-node", NEW, "v21.2.1", PASS),
+        ("next-node", nodes("v21.1.12", "v21.1.11", "v21.1.11"), "v21.1.12", PASS),
+        ("next-node", nodes("v21.2.1", "v20.2.9", "v21.1.11"), "v21.2.1", BLOCK),
+        ("next-node", nodes("v22.1.0", "v21.1.11", "v21.1.11"), "v21.2.1", BLOCK),
+        ("finalize", NEW, None, PASS),
+        ("finalize", NEW, "v21.2.1", PASS),
+        ("finalize", MIXED, "v21.2.1", BLOCK),
+        ("finalize", MIXED, None, BLOCK),
+        ("finalize", OLD, "v21.2.1", BLOCK),
+        ("finalize", nodes("v21.2.1", "v21.2.0", "v21.2.1"), "v21.2.1", WARN),
+        ("rollback", MIXED, "v21.1.11", PASS),
+        ("rollback", NEW, "v21.1.11", PASS),
+        ("rollback", NEW, None, PASS),
+        ("rollback", OLD, "v21.1.11", BLOCK),
+        ("rollback", OLD, None, BLOCK),
+        ("rollback", three("v21.1.12"), "v21.1.11", PASS),
+        ("verify", NEW, "v21.2.1", PASS),
+        ("verify", NEW, None, PASS),
+        ("verify", NEW, "v21.2.2", BLOCK),
+        ("verify", MIXED, None, BLOCK),
+        ("verify", nodes("v21.2.0", "v21.2.1"), None, BLOCK),
+    ],
+)
+def test_what_each_step_may_find(
+    step: str, built: list[Node], target: str | None, outcome: str
+) -> None:
+    assert outcomes("mixed-version", snapshot(built), step, target) == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("built", "target"),
+    [
+        (nodes("v21.2.0", "v21.1.11", "v21.1.11"), "v21.2.1"),  # a new node on another patch
+        (nodes("v21.2.1", "v21.1.11", "v21.1.12"), "v21.2.1"),  # old nodes on two patches
+        (nodes("v21.1.10", "v21.1.11", "v21.1.12"), "v21.1.12"),  # three builds in a patch upgrade
+    ],
+)
+def test_next_node_warns_of_stray_patch_builds(built: list[Node], target: str) -> None:
+    assert outcomes("mixed-version", snapshot(built), "next-node", target) == [WARN, PASS]
+
+
+def test_next_node_says_who_is_left() -> None:
+    assert one("mixed-version", snapshot(MIXED), "next-node", "v21.2.1").evidence["left"] == [2, 3]
+
+
+def test_next_node_names_a_node_that_is_none_or_done() -> None:
+    assert outcomes("mixed-version", snapshot(MIXED), "next-node", "v21.2.1", node=9) == [BLOCK]
+    assert outcomes("mixed-version", snapshot(MIXED), "next-node", "v21.2.1", node=1) == [WARN]
+    assert outcomes("mixed-version", snapshot(MIXED), "next-node", "v21.2.1", node=2) == [PASS]
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_a_decommissioned_node_never_counts(step: str) -> None:
+    gone = node(4, "v20.2.9", state="dead", membership="decommissioned")
+    target = {"rollback": "v21.1.11"}.get(step, "v21.2.1")
+    built = {"start": OLD, "next-node": MIXED, "rollback": MIXED}.get(step, NEW)
+    assert outcomes("mixed-version", snapshot([*built, gone]), step, target) == [PASS]
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+@pytest.mark.parametrize("tag", ["unknown", "", "21.2.1", "v21.2", "v21.2.1; DROP TABLE t"])
+def test_a_build_nobody_can_read_is_unknown(step: str, tag: str) -> None:
+    found = judge("mixed-version", snapshot([*OLD, node(4, tag)]), step, "v21.2.1")
+    assert UNKNOWN in [f.outcome for f in found]
+    assert found[0].evidence["node_id"] == 4
+
+
+@pytest.mark.parametrize("step", ["start", "next-node", "finalize", "verify"])
+def test_a_dead_member_counts_with_the_build_it_had(step: str) -> None:
+    """Dead nodes must not lower the quorum of "done"."""
+    dead = node(4, "v20.2.9", state="dead")
+    assert BLOCK in outcomes("mixed-version", snapshot([*OLD, dead]), step, "v21.1.11")
+
+
+def test_the_order_of_patches_is_by_number() -> None:
+    seen = snapshot(three("v21.1.9"))
+    assert outcomes("mixed-version", seen, "rollback", "v21.1.10") == [BLOCK]
+
+
+def test_fips_builds_are_the_same_release() -> None:
+    seen = snapshot(nodes("v23.1.5", "v23.1.5-fips", "v23.1.5"), version="23.1")
+    assert outcomes("mixed-version", seen, "verify") == [PASS]
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_nodes_that_cannot_be_seen_are_unknown(step: str) -> None:
+    seen = snapshot(gossip_nodes=unavailable(Reason.VIRTUAL_CLUSTER))
+    assert outcomes("mixed-version", seen, step, "v21.1.12") == [UNKNOWN]
+
+
+def test_next_node_without_a_target_is_unknown() -> None:
+    seen = snapshot([node(1, "unknown"), node(2, "unknown")])
+    assert set(outcomes("mixed-version", seen, "next-node")) == {UNKNOWN}
