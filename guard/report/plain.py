@@ -41,5 +41,6 @@ _UNSAFE_IN_JSON: Final = re.compile(
 
 
 def escape_json(text: str) -> str:
-    """JSON text with the characters that terminals act on written as ``\\uXXXX``: the same JSON."""
-    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    """JSON text with what terminals and runners act on written as ``\\uXXXX``: the same JSON."""
+    escaped = _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return escaped.replace("##[", "##\\u005b")  # only ever within a string
