@@ -1,8 +1,8 @@
 """Cockroach Labs' technical advisories, each reported under its own id (A-72839 has its own check).
 
-- An advisory on the upgrade's edge acts in the steps that its record names: it blocks (or warns)
-  when its conditions hold, does not apply when one of them provably does not, and is UNKNOWN when
-  guard could not tell.
+- An advisory on the upgrade's edge acts in the steps that its record names (start, next-node,
+  finalize, rollback, verify): it blocks (or warns) when its conditions hold, does not apply when one
+  of them provably does not, and is UNKNOWN when guard could not tell.
 - start: an advisory that affects the *target* warns; data loss and corruption block when a fixed
   patch of the same series exists, which the remedy names. A patch upgrade that does not make it
   worse, because the nodes have the defect already, only warns.

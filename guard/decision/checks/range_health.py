@@ -132,7 +132,9 @@ def run(situation: Situation) -> Iterator[Finding]:
     if missing and not covered and not unavailable:
         names = listed(n.name for n in missing)
         yield CHECK.finding(
-            Outcome.WARN if situation.step is Step.ROLLBACK else Outcome.UNKNOWN,
+            Outcome.WARN
+            if situation.step is Step.ROLLBACK and not any(is_up(n) for n in missing)
+            else Outcome.UNKNOWN,
             f"nobody vouches for the ranges of {names}",
             "A node that is down, or writes no status, counts nothing, and a range without any "
             "live replica is counted by no one.",

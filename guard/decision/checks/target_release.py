@@ -7,7 +7,8 @@
 A release newer than guard's catalog is UNKNOWN: guard cannot tell what is wrong with it. Take a newer
 guard, or add records with ``--catalog``.
 
-Source: the list of releases in the documentation, as the catalog holds it.
+Source: the list of releases in the documentation, as the catalog holds it. Reads what
+the nodes run, if no target is named.
 """
 
 from __future__ import annotations

@@ -1,0 +1,94 @@
+"""Step inference: builds, cluster version and target tell which step is next, or nothing does."""
+
+from __future__ import annotations
+
+import pytest
+
+from guard.decision.engine import evaluate
+from guard.decision.result import Step, Verdict
+from guard.snapshot.model import Reason
+from tests.building import Node, node, put, snapshot, three, unavailable
+
+
+def nodes(*builds: str) -> list[Node]:
+    return [node(number, build) for number, build in enumerate(builds, start=1)]
+
+
+OLD, MIXED, NEW = three(), nodes("v21.2.1", "v21.1.11", "v21.1.11"), three("v21.2.1")
+
+
+@pytest.mark.parametrize(
+    ("built", "version", "target", "step", "to"),
+    [
+        # one build, final
+        (OLD, "21.1", None, Step.VERIFY, "v21.1.11"),
+        (OLD, "21.1", "v21.1.11", Step.VERIFY, "v21.1.11"),
+        (OLD, "21.1", "v21.1.12", Step.START, "v21.1.12"),
+        (OLD, "21.1", "v21.2.1", Step.START, "v21.2.1"),
+        (OLD, "21.1", "v21.1.10", Step.ROLLBACK, "v21.1.10"),
+        # between two series
+        (MIXED, "21.1", None, Step.NEXT_NODE, "v21.2.1"),
+        (MIXED, "21.1", "v21.2.1", Step.NEXT_NODE, "v21.2.1"),
+        (MIXED, "21.1", "v21.2.2", Step.NEXT_NODE, "v21.2.2"),
+        (MIXED, "21.1", "v21.1.11", Step.ROLLBACK, "v21.1.11"),
+        # between two patches
+        (nodes("v21.1.12", "v21.1.11"), "21.1", None, Step.NEXT_NODE, "v21.1.12"),
+        (nodes("v21.1.12", "v21.1.11"), "21.1", "v21.1.12", Step.NEXT_NODE, "v21.1.12"),
+        (nodes("v21.1.12", "v21.1.11"), "21.1", "v21.1.11", Step.ROLLBACK, "v21.1.11"),
+        # every node new, not final
+        (NEW, "21.1", None, Step.FINALIZE, "v21.2.1"),
+        (NEW, "21.1", "v21.2.1", Step.FINALIZE, "v21.2.1"),
+        (nodes("v21.2.1", "v21.2.0"), "21.1", None, Step.FINALIZE, "v21.2.1"),
+        (NEW, "21.1", "v21.1.11", Step.ROLLBACK, "v21.1.11"),
+        # final
+        (NEW, "21.2", None, Step.VERIFY, "v21.2.1"),
+        (NEW, "21.2", "v21.2.1", Step.VERIFY, "v21.2.1"),
+        # migrating
+        (NEW, "21.1-14", None, Step.VERIFY, "v21.2.1"),
+    ],
+)
+def test_the_step_that_comes_next(
+    built: list[Node], version: str, target: str | None, step: Step, to: str
+) -> None:
+    decision = evaluate(snapshot(built, version=version), target=target)
+    assert (decision.step, decision.target) == (step, to)
+    assert decision.step_inferred
+    assert decision.step_reason
+
+
+def test_a_named_step_is_not_inferred() -> None:
+    decision = evaluate(snapshot(), step="rollback", target="v21.1.10")
+    assert (decision.step, decision.step_inferred) == (Step.ROLLBACK, False)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        snapshot([node(1), node(2), node(3, "unknown")]),
+        snapshot([node(1, "unknown")]),
+        put(snapshot(), gossip_nodes=unavailable(Reason.PRIVILEGE)),
+        put(snapshot(), settings=unavailable(Reason.PRIVILEGE)),
+        put(snapshot(), kv_version=unavailable(Reason.TIMEOUT)),
+    ],
+)
+def test_when_it_cannot_be_told_the_answer_is_unknown(seen: object) -> None:
+    decision = evaluate(seen, target="v21.2.1")  # type: ignore[arg-type]
+    assert (decision.step, decision.verdict) == (Step.AUTO, Verdict.UNKNOWN)
+    assert any(f.check == "step" for f in decision.findings)
+
+
+def test_decommissioned_nodes_do_not_lead_the_inference_astray() -> None:
+    gone = node(4, "v20.2.9", state="dead", membership="decommissioned")
+    assert evaluate(snapshot([*NEW, gone], version="21.2")).step is Step.VERIFY
+
+
+def test_the_target_of_a_rollback_is_what_the_old_nodes_run() -> None:
+    built = nodes("v21.2.1", "v21.1.11", "v21.1.12")
+    assert evaluate(snapshot(built), step="rollback").target == "v21.1.12"
+    assert evaluate(snapshot(NEW), step="rollback").target is None
+
+
+def test_a_start_has_no_target_but_the_one_that_is_named() -> None:
+    decision = evaluate(snapshot(), step="start")
+    assert (decision.target, decision.verdict) == (None, Verdict.UNKNOWN)
+    assert any("--target" in " ".join(f.remedy) for f in decision.findings)
