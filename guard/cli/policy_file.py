@@ -126,16 +126,19 @@ def _read(path: Path) -> bytes:
     try:
         # Opened without blocking, so that a FIFO nobody writes to cannot hang a gate.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise PolicyError(f"{path}: not a regular file")
-            data = file.read(MAX_BYTES + 1)
-    except PolicyError:
-        raise
     except OSError as error:
         raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:  # a NUL in the name
         raise PolicyError(f"{str(path)!r}: not a file name: {error}") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise PolicyError(f"{path}: not a regular file")
+        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_BYTES:
         raise PolicyError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which is no policy")
     return data

@@ -1,0 +1,130 @@
+"""guard windows on the command line: exit codes, text, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from guard.cli.windows import app
+from guard.snapshot.file import encode
+from guard.snapshot.model import Snapshot
+from tests import building as b
+
+
+@pytest.fixture(autouse=True)
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(seen: Snapshot, *arguments: str) -> tuple[int, str]:
+    Path("snapshot.json").write_bytes(encode(seen))
+    result = CliRunner().invoke(app, ["--snapshot", "snapshot.json", *arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+def run_json(seen: Snapshot, *arguments: str) -> tuple[int, dict[str, Any]]:
+    code, out = run(seen, *arguments, "--format", "json")
+    found: dict[str, Any] = json.loads(out)
+    return code, found
+
+
+PAST = b.job(
+    7,
+    status="succeeded",
+    created=b.NOW - b.minutes(700),
+    finished=b.NOW - b.minutes(690),
+    schedule_id=1,
+)
+HOURLY = b.snapshot(schedules=[b.schedule(1, b.NOW + b.minutes(60))], history=[PAST])
+BLIND = msgspec.structs.replace(b.snapshot(), schedules=b.unavailable())
+
+
+def test_quiet_windows_soonest_first() -> None:
+    code, out = run(HOURLY, "--duration", "40m", "--within", "3h")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].startswith("Quiet windows (40 min without backups, 2026-11-22 02:00:00Z")
+    assert lines[1].startswith(
+        "  2026-11-22 02:00:00Z to 2026-11-22 03:00:00Z  60 min, until backup schedule 1"
+    )
+    assert lines[2].startswith("  2026-11-22 03:16:00Z to 2026-11-22 04:00:00Z")
+    assert "Starting now: 40 min without a known backup" in lines
+
+
+def test_the_risk_of_starting_now() -> None:
+    code, out = run(HOURLY, "--duration", "70m", "--within", "3h")
+    assert code == 10
+    assert out.startswith("There is no quiet window")
+    assert "Starting now: backups are expected for 10 min of 70 min" in out
+
+
+def test_the_json_keys_are_frozen() -> None:
+    code, found = run_json(HOURLY, "--duration", "70m")
+    assert code == found["exit_code"] == 10
+    assert set(found) == {
+        "schema_version",
+        "exit_code",
+        "cluster_time",
+        "duration_seconds",
+        "until",
+        "windows",
+        "now",
+        "busy",
+        "unknown",
+        "remedy",
+        "notes",
+    }
+    assert set(found["now"]) == {"quiet", "overlap_seconds", "overlaps"}
+    assert set(found["busy"][0]) == {"start", "end", "why", "schedule_id", "job_id", "assumed", "ends"}
+    _, quiet = run_json(HOURLY, "--duration", "30m")
+    assert set(quiet["windows"][0]) == {"start", "end", "seconds", "until"}
+
+
+def test_missing_sight_is_unknown() -> None:
+    code, out = run(BLIND, "--duration", "1h")
+    assert code == 11
+    assert out.startswith("UNKNOWN")
+    assert "GRANT it;" in out
+    assert run_json(BLIND, "--duration", "1h")[1]["exit_code"] == 11
+
+
+@pytest.mark.parametrize("status", ["running", "paused"])
+def test_a_running_backup_is_named(status: str) -> None:
+    _, out = run(b.snapshot(jobs=[b.job(status=status)]), "--duration", "1h")
+    assert f"backup job 1001 is {status}" in out
+
+
+def test_long_lists_are_cut_in_text_and_whole_in_json() -> None:
+    _, out = run(HOURLY, "--duration", "10m", "--within", "31d")
+    assert len(out.splitlines()) < 30
+    assert "  and 724 more" in out
+    assert len(run_json(HOURLY, "--duration", "10m", "--within", "31d")[1]["windows"]) == 744
+
+
+def test_texts_of_the_cluster_cannot_forge_lines() -> None:
+    nasty = b.snapshot(schedules=[b.schedule(1, label="x\n::error::forged\x1b[2J")])
+    _, out = run(nasty, "--duration", "1h")
+    assert "\x1b" not in out
+    assert not any(line.startswith("::") for line in out.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--duration", "0s"),
+        ("--duration", "long"),
+        ("--duration", "2h", "--within", "1h"),
+        ("--duration", "1h", "--within", "32d"),
+        ("--duration", "1h", "--url", "postgresql://x"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...]) -> None:
+    assert run(HOURLY, *arguments) == (2, "")
