@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from guard.decision.policy import NEVER, Policy, PolicyError, WaiverRule, nearest, read_policy
+from guard.decision.policy import NEVER, Policy, PolicyError, WaiverRule, nearest
 
 __all__ = ["MAX_BYTES", "accepted", "discover", "load_policy", "policy_for_run", "read_table"]
 
@@ -47,6 +47,8 @@ def load_policy(path: Path, known: Collection[str]) -> Policy:
     Raises:
         PolicyError: it cannot be read or used; the message says why, in one line.
     """
+    from guard.decision.policy_table import read_policy
+
     return read_policy(read_table(path), known, str(path))
 
 

@@ -7,9 +7,10 @@ starts for itself) is left out, so the token of a quiet cluster stays the same.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from typing import Any, Final
+
+import msgspec
 
 from guard.decision.cluster import NotCollected
 from guard.decision.jobs import due_schedules, is_possible_backup
@@ -59,8 +60,7 @@ def fingerprint(situation: Situation) -> str:
         "due": _due(situation),
         "sections": _sight(snapshot),
     }
-    text = json.dumps(state, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+    return hashlib.sha256(msgspec.json.encode(state, order="deterministic")).hexdigest()[:_LENGTH]
 
 
 def moved(expected: str, actual: str) -> Finding:

@@ -1,36 +1,34 @@
 """What a team decides for itself: severities, thresholds, targets allowed, waivers. Plain data.
 
-`PolicyFile` is the shape of ``guard.toml``; `Policy` is what a decision is given. Reading the file
-is the command line's job, applying it `guard.decision.apply_policy`'s.
+`Policy` is what a decision is given. `guard.decision.policy_table` makes it of a file's content, and
+`guard.decision.apply_policy` applies it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import difflib
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
 from guard.decision.result import Step
-from guard.versions import Build, Series, VersionError
+from guard.versions import Build, Series
 
 __all__ = [
     "NEVER",
     "OWN_IDS",
     "Policy",
     "PolicyError",
-    "PolicyFile",
     "Scope",
     "Severity",
+    "Table",
+    "Text",
     "Thresholds",
     "WaiverRule",
     "nearest",
-    "read_policy",
 ]
 
 OWN_IDS: Final = frozenset({"policy-target"})
@@ -38,10 +36,6 @@ OWN_IDS: Final = frozenset({"policy-target"})
 
 NEVER: Final = frozenset({"visibility", "step", "fingerprint", "settle"})
 """Ids that no policy can waive or lower: without sight there is nothing to judge."""
-
-_ADVISORY: Final = re.compile(r"(?:A-|C|S-|CVE-\d+-)\d+", re.ASCII | re.IGNORECASE)
-_DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d)", re.ASCII)
-_UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class PolicyError(ValueError):
@@ -72,15 +66,15 @@ class Thresholds:
     settle: dt.timedelta = dt.timedelta(seconds=60)
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """A table of the policy file: no unknown keys."""
 
 
-_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"\S")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"\S")]
 _Node = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Scope(_Table, frozen=True):
+class Scope(Table, frozen=True):
     """To what a waiver is limited; what is not given is not limited.
 
     Attributes:
@@ -90,7 +84,7 @@ class Scope(_Table, frozen=True):
         job: the job (or jobs) a finding names; never covers one that names something else as well.
     """
 
-    cluster: _Text | None = None
+    cluster: Text | None = None
     step: Step | None = None
     node: _Node | tuple[_Node, ...] | None = None
     job: int | str | tuple[int | str, ...] | None = None
@@ -108,34 +102,6 @@ class Scope(_Table, frozen=True):
         if self.job is None:
             return None
         return frozenset(str(job) for job in (self.job if isinstance(self.job, tuple) else (self.job,)))
-
-
-class WaiverEntry(_Table, frozen=True):
-    """One ``[[waivers]]`` of the file. Everything but the scope is required."""
-
-    id: _Text
-    reason: _Text
-    owner: _Text
-    expires: dt.date
-    scope: Scope = Scope()
-
-
-class ThresholdTable(_Table, frozen=True):
-    """``[thresholds]``: durations as text (``30m``), the capacity as a share or in per cent."""
-
-    window: str | None = None
-    settle: str | None = None
-    capacity_free: float | str | None = None
-    backup_age: str | None = None
-
-
-class PolicyFile(_Table, frozen=True):
-    """The whole of ``guard.toml``, or of ``[tool.guard]`` in ``pyproject.toml``."""
-
-    targets: tuple[str, ...] | None = None
-    thresholds: ThresholdTable = ThresholdTable()
-    severity: dict[str, Any] = {}
-    waivers: tuple[WaiverEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,178 +141,11 @@ class Policy:
             for allowed in self.targets
         )
 
-    def ids(self) -> Iterator[str]:
-        """Every id the policy speaks of."""
-        yield from self.severity
-        for waiver in self.waivers:
-            yield waiver.id
-
-
-def read_policy(data: Mapping[str, Any], known: Collection[str], source: str) -> Policy:
-    """Turn a parsed TOML table into a policy.
-
-    Args:
-        data: the table.
-        known: ids of all checks and advisories, former ids included.
-        source: what to call it in messages.
-
-    Raises:
-        PolicyError: a key or a value that does not belong; the message names the nearest right key.
-    """
-    try:
-        file = msgspec.convert(data, PolicyFile)
-    except msgspec.ValidationError as error:
-        raise PolicyError(f"{source}: {_explained(str(error))}") from None
-    except RecursionError:
-        raise PolicyError(f"{source}: nested too deeply") from None
-    return Policy(
-        thresholds=_thresholds(file.thresholds, source),
-        targets=_targets(file.targets, source),
-        severity=_severities(file.severity, known, source),
-        waivers=tuple(_waiver(entry, source) for entry in file.waivers),
-        source=source,
-    )
-
 
 def nearest(word: str, choices: Collection[str]) -> str:
     """``; did you mean …?`` if one of the choices is near, else nothing."""
+    import difflib
+
     by_lower = {choice.lower(): choice for choice in choices}
     found = difflib.get_close_matches(word.lower()[:100], list(by_lower), n=1, cutoff=0.5)
     return f"; did you mean {str(by_lower[found[0]])!r}?" if found else ""
-
-
-_TABLES: Final[tuple[tuple[str, type[_Table]], ...]] = (
-    (r"\$\.waivers\[\d*(?:\.\.\.)?\]\.scope", Scope),
-    (r"\$\.waivers\[\d*(?:\.\.\.)?\]", WaiverEntry),
-    (r"\$\.thresholds", ThresholdTable),
-    (r"\$", PolicyFile),
-)
-
-
-def _explained(message: str) -> str:
-    """msgspec's message in the words of the file, with the nearest right key."""
-    text, _, where = message.partition(" - at `")
-    where = where.rstrip("`") or "$"
-    place = where.removeprefix("$").removeprefix(".") or "the file"
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL)
-    if unknown is not None:
-        for pattern, table in _TABLES:
-            if re.fullmatch(pattern, where):
-                keys = [each.encode_name for each in msgspec.structs.fields(table)]
-                hint = nearest(unknown[1], keys) or f"; the keys are {', '.join(keys)}"
-                return f"unknown key {unknown[1][:100]!r} in {place}{hint}"
-    missing = re.fullmatch(r"Object missing required field `(.*)`", text)
-    if missing is not None:
-        return f"{place} lacks the key {missing[1]!r}, which is required"
-    wrong = re.fullmatch(r"Invalid enum value '(.*)'", text, re.DOTALL)
-    if wrong is not None:
-        return f"{place}: {wrong[1][:100]!r} is no step{nearest(wrong[1], tuple(Step))}"
-    return f"{place}: {text}"[:500]
-
-
-def _thresholds(table: ThresholdTable, source: str) -> Thresholds:
-    default = Thresholds()
-    return Thresholds(
-        window=_duration("window", table.window, default.window, source),
-        settle=_duration("settle", table.settle, default.settle, source),
-        backup_age=_duration("backup-age", table.backup_age, default.backup_age, source),
-        capacity_free=_share(table.capacity_free, default.capacity_free, source),
-    )
-
-
-def _duration(key: str, text: str | None, default: dt.timedelta, source: str) -> dt.timedelta:
-    if text is None:
-        return default
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise PolicyError(
-            f"{source}: thresholds.{key}: {text[:50]!r} is not a duration such as 30s, 20m, 1h or 2d"
-        )
-    seconds = int(match[1]) * _UNIT[match[2]]
-    if seconds > _LONGEST:
-        raise PolicyError(f"{source}: thresholds.{key}: {text[:50]!r} is longer than 10 years")
-    return dt.timedelta(seconds=seconds)
-
-
-_LONGEST: Final = 10 * 366 * 86400
-
-
-def _share(value: float | str | None, default: float, source: str) -> float:
-    if value is None:
-        return default
-    share = value if isinstance(value, float) else -1.0
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d{1,2}(?:\.\d{1,6})?) ?%", value, re.ASCII)
-        share = float(match[1]) / 100 if match else -1.0
-    if not 0 <= share < 1:
-        raise PolicyError(
-            f"{source}: thresholds.capacity-free: {str(value)[:50]!r} is no share such as 0.15 or 15%"
-        )
-    return share
-
-
-def _targets(texts: tuple[str, ...] | None, source: str) -> tuple[Series | Build, ...] | None:
-    if texts is None:
-        return None
-    found: list[Series | Build] = []
-    for text in texts:
-        tag = text if text.startswith("v") else f"v{text}"
-        try:
-            found.append(Series.parse(tag[1:]) if tag.count(".") == 1 else Build.parse(tag))
-        except VersionError:
-            raise PolicyError(
-                f"{source}: targets: {text[:50]!r} is neither a series such as v24.1 nor a build such "
-                "as v24.1.3"
-            ) from None
-    return tuple(found)
-
-
-def _severities(
-    table: Mapping[str, Any], known: Collection[str], source: str
-) -> dict[str, dict[Step, Severity]]:
-    by_lower = {each.lower() for each in known}
-    found: dict[str, dict[Step, Severity]] = {}
-    for name, wanted in table.items():
-        lower, where = name.lower(), f"{source}: severity.{name[:100]}"
-        if lower not in by_lower and not _ADVISORY.fullmatch(name):
-            raise PolicyError(
-                f"{source}: severity: no check or advisory {name[:100]!r}{nearest(name, known)}"
-            )
-        if lower in NEVER:
-            raise PolicyError(f"{where}: can never be raised or lowered")
-        if isinstance(wanted, dict):
-            found[lower] = {
-                _step(step, where): _severity(value, where) for step, value in wanted.items()
-            }
-        else:
-            found[lower] = dict.fromkeys(Step, _severity(wanted, where))
-    return found
-
-
-def _severity(value: object, where: str) -> Severity:
-    if isinstance(value, str) and value in tuple(Severity):
-        return Severity(value)
-    hint = nearest(value, tuple(Severity)) if isinstance(value, str) else ""
-    raise PolicyError(f"{where}: {str(value)[:50]!r} is neither 'warn' nor 'block'{hint}")
-
-
-def _step(value: str, where: str) -> Step:
-    steps = tuple(each.value for each in Step if each is not Step.AUTO)
-    if value not in steps:
-        hint = nearest(value, steps) or f"; the steps are {', '.join(steps)}"
-        raise PolicyError(f"{where}: {value[:50]!r} is no step{hint}")
-    return Step(value)
-
-
-def _waiver(entry: WaiverEntry, source: str) -> WaiverRule:
-    if entry.id.lower() in NEVER:
-        raise PolicyError(f"{source}: waivers: {entry.id} can never be waived")
-    if entry.scope.step is Step.AUTO:
-        raise PolicyError(f"{source}: waivers: {entry.id}: 'auto' is never judged; name the step")
-    return WaiverRule(
-        id=entry.id,
-        reason=entry.reason,
-        owner=entry.owner,
-        expires=entry.expires,
-        scope=entry.scope,
-    )

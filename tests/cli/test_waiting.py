@@ -335,6 +335,15 @@ def test_a_terminal_gets_one_line_that_is_taken_away_at_the_end() -> None:
     assert all(len(line) < 60 and line.startswith("guard: waiting (since 02:00:01Z") for line in shown)
 
 
+def test_a_second_look_is_told() -> None:
+    world = World(lambda _: on_the_edge())
+    stream = io.StringIO()
+    world.watch(settle=15, tell=Progress(stream, terminal=False, utcnow=world.now))
+    assert stream.getvalue() == (
+        "guard: 02:00:01Z allowed; looking again in 15 s to see that it stays so\n"
+    )
+
+
 def test_nothing_is_told_when_nothing_is_waited_for() -> None:
     assert told(World(lambda _: on_the_edge()), terminal=True) == ""
 

@@ -25,8 +25,8 @@ from guard.decision.policy import (
     Severity,
     Thresholds,
     WaiverRule,
-    read_policy,
 )
+from guard.decision.policy_table import read_policy
 from guard.decision.result import Decision, Finding, Outcome, Step, Verdict
 from guard.decision.situation import Situation
 from guard.snapshot.model import Snapshot
