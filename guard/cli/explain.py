@@ -22,6 +22,7 @@ def explain(
     from guard.catalog import load
     from guard.cli.process import emit
     from guard.decision.checks import ALL, by_id
+    from guard.decision.own import OWN
 
     check = by_id(name)
     if check is not None:
@@ -32,10 +33,13 @@ def explain(
             f"Waiver: {'possible' if check.waivable else 'never'}\nDocs:   {check.docs}\n"
         )
         return
+    if name.lower() in OWN:
+        emit(f"{name.lower()}: {OWN[name.lower()]}\n")
+        return
     advisories = load().advisories
     found = next((record for key, record in advisories.items() if key.lower() == name.lower()), None)
     if found is None:
-        near = difflib.get_close_matches(name, [c.id for c in ALL] + list(advisories), n=3)
+        near = difflib.get_close_matches(name, [c.id for c in ALL] + list(OWN) + list(advisories), n=3)
         usage(f"no check or advisory {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
     ranges = "".join(
         f"\n  v{r.series}: {r.introduced} "

@@ -17,8 +17,10 @@ from guard.decision.apply_policy import Ids, problems
 from guard.decision.check import Check
 from guard.decision.checks import ALL
 from guard.decision.engine import evaluate
+from guard.decision.own import OWN
 from guard.decision.policy import (
     NEVER,
+    OWN_IDS,
     Policy,
     PolicyError,
     Scope,
@@ -582,3 +584,8 @@ def test_no_policy_makes_a_finding_go_away(
         assert decision.verdict is Verdict.BLOCK
     elif Outcome.UNKNOWN in standing:
         assert decision.verdict is Verdict.UNKNOWN
+
+
+def test_what_guard_says_by_itself_is_explained_and_known_to_policies() -> None:
+    assert set(OWN) | {"visibility"} == NEVER | OWN_IDS
+    assert set(OWN) <= set(IDS.canonical)
