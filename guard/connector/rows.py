@@ -7,8 +7,10 @@ unavailable: a schedule whose next run is unreadable must not look like a paused
 from __future__ import annotations
 
 import datetime as dt
+import math
+import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from guard.snapshot import model
@@ -22,6 +24,9 @@ class MalformedRow(ValueError):
     """The server sent a value that is not what the column is documented to hold."""
 
 
+_INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+
+
 def _required(row: Row, name: str) -> str:
     value = row.get(name)
     if value is None:
@@ -32,17 +37,17 @@ def _required(row: Row, name: str) -> str:
 def _int(value: str | None) -> int | None:
     if value is None:
         return None
-    try:
-        return int(value)
-    except ValueError:
-        pass
-    try:  # DECIMAL and JSON numbers: 1E+1, 10.0
-        number = Decimal(value)
-        if number.is_finite() and abs(number) < 2**63:
-            return int(number)
-    except InvalidOperation:
-        pass
-    raise MalformedRow(f"not a number: {value[:40]!r}")
+    if _INTEGER.fullmatch(value):
+        number = int(value)
+    else:
+        try:  # DECIMAL and JSON numbers: 1E+1, 10.0
+            exact = Decimal(value)
+            number = int(exact) if exact.is_finite() and exact.adjusted() < 19 else 2**63
+        except ArithmeticError:
+            raise MalformedRow(f"not a number: {value[:40]!r}") from None
+    if not -(2**63) <= number < 2**63:
+        raise MalformedRow(f"not a number: {value[:40]!r}")
+    return number
 
 
 def _must_int(row: Row, name: str) -> int:
@@ -55,9 +60,12 @@ def _float(value: str | None) -> float | None:
     if value is None:
         return None
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
-        raise MalformedRow(f"not a number: {value[:40]!r}") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise MalformedRow(f"not a number: {value[:40]!r}")
+    return number
 
 
 _TRUE: Final = frozenset({"t", "true", "on"})
@@ -84,11 +92,11 @@ def timestamp(value: str | None) -> dt.datetime | None:
         return None
     try:
         parsed = dt.datetime.fromisoformat(value)
-    except ValueError:
+        if parsed.tzinfo is None:
+            return parsed.replace(tzinfo=dt.UTC)
+        return parsed.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         raise MalformedRow(f"not a time: {value[:40]!r}") from None
-    if parsed.tzinfo is None:
-        return parsed.replace(tzinfo=dt.UTC)
-    return parsed.astimezone(dt.UTC)
 
 
 def _expiration(value: str | None) -> dt.datetime | None:
