@@ -217,14 +217,14 @@ class Node:
     @property
     def pid(self) -> int | None:
         """Its process id while it runs, whether this object started it or a script did."""
-        if self.process is not None:
-            return self.process.pid if self.process.poll() is None else None
+        if self.process is not None and self.process.poll() is None:
+            return self.process.pid
         try:
             pid = int(self.pid_file.read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()  # empty for a zombie
         except (OSError, ValueError):
             return None
-        return pid if str(self.store) in command else None
+        return pid if str(self.pid_file) in command else None
 
 
 class Cluster:
@@ -452,7 +452,7 @@ class Cluster:
             cursor = connection.execute(cast(LiteralString, statement))
             return cursor.fetchall() if cursor.description else []
 
-    def one(self, statement: str, node: int = 1, user: str = "root") -> Any:  # noqa: ANN401
+    def one(self, statement: str, node: int = 1, user: str = "root") -> Any:
         """The value of a statement's single row and column."""
         [(value,)] = self.sql(statement, node, user)
         return value

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from guard.decision.check import DOCS, Check, listed
 from guard.decision.cluster import NotCollected
-from guard.decision.result import Finding, Outcome
+from guard.decision.result import Finding, Liveness, Outcome
 from guard.decision.sight import jobs_problem, proof_of_job_sight
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, Reason, Unavailable
@@ -42,6 +42,19 @@ def _what_is_missing(situation: Situation) -> Iterator[tuple[str, Unavailable]]:
             look()
         except NotCollected as missing:
             yield what, missing.why
+
+
+def _lost_quorum(situation: Situation, why: Unavailable) -> str:
+    """What the gateway's memory still tells of the other nodes after a time-out, in words."""
+    down = [
+        n.name for n in situation.cluster.known_members if n.liveness in (Liveness.SUSPECT, Liveness.DEAD)
+    ]
+    if why.reason is not Reason.TIMEOUT or not down:
+        return ""
+    return (
+        f". The liveness of {listed(down)} has run out: too many nodes seem to be down for the cluster "
+        "to answer. Bring them back first"
+    )
 
 
 def run(situation: Situation) -> Iterator[Finding]:
