@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
@@ -89,6 +90,12 @@ def check(
     reason: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="Why the --accept before it is right.")
     ] = None,
+    catalog_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--catalog", metavar="DIR", help="More advisories and releases, or newer ones, as TOML."
+        ),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     fail_on: Annotated[
         FailOn, typer.Option(help="warn: exit with 12 if there are warnings.")
@@ -104,7 +111,7 @@ def check(
     """
     import msgspec
 
-    from guard.catalog import load
+    from guard.catalog import CatalogError, load
     from guard.cli.logging import logger
     from guard.cli.policy_file import policy_for_run
     from guard.cli.process import emit
@@ -132,7 +139,10 @@ def check(
         usage("--expect-fingerprint: not a fingerprint, which is 16 hexadecimal digits")
     if policy is not None and no_policy:
         usage("--policy and --no-policy exclude each other")
-    catalog = load()
+    try:
+        catalog = load(catalog_dir)
+    except CatalogError as error:
+        usage(plain(error))
     try:
         rules, origin = policy_for_run(
             policy,

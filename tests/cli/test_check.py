@@ -18,11 +18,12 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from guard import catalog
 from guard.cli.check import app
 from guard.cli.policy_file import MAX_BYTES
 from guard.decision.result import ExitCode
 from guard.snapshot.file import encode
-from guard.snapshot.model import Snapshot
+from guard.snapshot.model import LicenseRow, Snapshot
 from tests import building as b
 
 START = ("--step", "start", "--target", "v21.1.12")
@@ -478,3 +479,20 @@ def test_a_locale_without_unicode_changes_nothing() -> None:
     )
     assert done.returncode == 10
     assert done.stdout.decode("ascii").startswith("BLOCK")
+
+
+def test_a_catalog_directory_adds_what_guard_does_not_know_yet() -> None:
+    record = (Path(catalog.__file__).parent / "series" / "26.2.toml").read_text()
+    newer = '{ build = "v26.2.99", date = 2026-11-01, kind = "production" },'
+    Path("more/series").mkdir(parents=True)
+    Path("more/series/26.2.toml").write_text(
+        record.replace("releases = [", f"releases = [\n  {newer}", 1)
+    )
+    file = saved(b.snapshot(b.three("v26.2.1"), version="26.2", license=LICENSED))
+    question = ("--snapshot", file, "--target", "v26.2.99", "--step", "start")
+    assert run(*question)[0] == ExitCode.UNKNOWN
+    assert run(*question, "--catalog", "more")[0] == ExitCode.ALLOW
+    assert run(*question, "--catalog", "missing")[0] == ExitCode.USAGE
+
+
+LICENSED = b.collected(LicenseRow(present=True, kind=None, seconds_left=90 * 86400))
