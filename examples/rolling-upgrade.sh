@@ -15,7 +15,9 @@ set -euo pipefail
 : "${HOSTS:?the nodes, in the order of their restart, as HOST:PORT}"
 FINALIZE=${FINALIZE:-no}             # yes: finalize at the end, which ends the way back
 WAIT=${WAIT:-60m}                    # how long guard waits for what waiting can clear, a backup say
-SETTLE_SECONDS=${SETTLE_SECONDS:-300} # how long a restarted node may take to answer
+SETTLE=${SETTLE:-15s}                # ALLOW has to hold that long: a node that died just now still
+                                     # passes for live until its liveness record runs out, after 9 s
+START_SECONDS=${START_SECONDS:-300}  # how long a restarted node may take to answer
 DB_USER=${DB_USER:-root}             # guard's user; root also makes the changes of settings
 GUARD=${GUARD:-guard}
 COCKROACH=${COCKROACH:-cockroach}    # for SQL only; what the nodes run is up to the hooks
@@ -59,7 +61,7 @@ gate() {  # HOST:PORT STEP [OPTION...]: come back only with guard's ALLOW
     local url code=0
     url=$(url_through "$1")
     "$GUARD" check --url "$url" --step "$2" --target "$TARGET" --wait "$WAIT" \
-        "${guard_options[@]}" "${@:3}" || code=$?
+        --settle "$SETTLE" "${guard_options[@]}" "${@:3}" || code=$?
     case $code in
         0) ;;
         10) die 10 "BLOCK before $2: see above. Do what it says, then run this script again." ;;
@@ -70,9 +72,9 @@ gate() {  # HOST:PORT STEP [OPTION...]: come back only with guard's ALLOW
 }
 
 await_target() {  # until the node answers with the new build
-    local deadline=$((SECONDS + SETTLE_SECONDS))
+    local deadline=$((SECONDS + START_SECONDS))
     until runs_target "$1"; do
-        ((SECONDS < deadline)) || die 1 "$1 does not answer with $TARGET after $SETTLE_SECONDS s."
+        ((SECONDS < deadline)) || die 1 "$1 does not answer with $TARGET after $START_SECONDS s."
         sleep 1
     done
 }
@@ -120,9 +122,9 @@ if [[ $major == yes ]]; then
     say "finalizing"
     sql "${hosts[0]}" 'RESET CLUSTER SETTING cluster.preserve_downgrade_option'
     # It begins within a minute; SHOW waits until memory and store agree.
-    deadline=$((SECONDS + SETTLE_SECONDS))
+    deadline=$((SECONDS + START_SECONDS))
     until [[ $(sql "${hosts[0]}" 'SHOW CLUSTER SETTING version') == "$series" ]]; do
-        ((SECONDS < deadline)) || die 1 "not final after $SETTLE_SECONDS s; see SHOW JOBS."
+        ((SECONDS < deadline)) || die 1 "not final after $START_SECONDS s; see SHOW JOBS."
         sleep 2
     done
 fi

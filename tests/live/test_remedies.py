@@ -11,7 +11,7 @@ import psycopg
 from tests.live.cluster import Cluster, Report, guard, until
 
 SQL = re.compile(r"\b((?:SET|RESET|SHOW|PAUSE|RESUME|CANCEL|GRANT|ALTER|SELECT|DROP)\b[^;]*;)")
-SHELL = re.compile(r"\b((?:cockroach|guard) [a-z][^;]*?)(?=$| \(|, then)")
+SHELL = re.compile(r"(?:^|: )((?:cockroach|guard) [a-z][^;]*?)(?=$| \(|, then)")
 
 
 def reports(cluster: Cluster) -> list[Report]:
