@@ -13,12 +13,12 @@ OWN: Final[dict[str, str]] = {
         "target. Can never be waived."
     ),
     "fingerprint": (
-        "Is the state the one that was approved? Made by --expect-fingerprint TOKEN only. Every report\n"
-        "carries a fingerprint of the state its verdict rests on: the step, the target and --node, the\n"
-        "member nodes with build, membership, liveness and start, the cluster version, the settings\n"
-        "guard reads, active backups, restores and schema changes, the schedules that are due, and what\n"
-        "could be seen. Given back, guard blocks if any of that has changed. Can never be waived: leave\n"
-        "the option out instead."
+        "Is the state the one that was approved? Made by --expect-fingerprint TOKEN only. Every\n"
+        "report carries a fingerprint of the state its verdict rests on: the step, the target and\n"
+        "--node, the member nodes with build, membership, liveness and start, the cluster version,\n"
+        "the settings guard reads, active backups, restores and schema changes, the schedules that\n"
+        "are due, and what could be seen. Given back, guard blocks if any of that has changed. Can\n"
+        "never be waived: leave the option out instead."
     ),
     "settle": (
         "Did two looks agree? Made by --settle TIME only: an ALLOW is given after two looks that far\n"
@@ -27,6 +27,7 @@ OWN: Final[dict[str, str]] = {
     ),
     "policy-target": (
         "May the policy's cluster go to this target? Made if the policy names targets; blocks a start\n"
-        "and the next node if the target is none of them. The way back and the end need no permission."
+        "and the next node if the target is none of them. The way back and the end need no\n"
+        "permission."
     ),
 }
