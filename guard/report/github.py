@@ -32,7 +32,8 @@ def render(decision: Decision, options: Options) -> str:
         _command(
             "notice" if code is ExitCode.ALLOW else "error",
             "guard",
-            f"{plain(verdict)}\n{plain(context)}, fingerprint {plain(decision.fingerprint)}",
+            f"{plain(verdict)}\n{plain(context)}, fingerprint {plain(decision.fingerprint)}, "
+            f"seen {' and '.join(f'{moment:%Y-%m-%d %H:%M:%SZ}' for moment in decision.looks)}",
         )
     ]
     if not options.quiet:

@@ -26,6 +26,7 @@ def render(decision: Decision, options: Options) -> str:
         ("target", decision.target or ""),
         ("fingerprint", decision.fingerprint),
         ("guard_version", decision.guard_version),
+        *(("look", moment.isoformat()) for moment in decision.looks),
         *(("notice", notice) for notice in decision.notices),
     ):
         SubElement(properties, "property", name=name, value=plain(value))

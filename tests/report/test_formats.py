@@ -70,6 +70,14 @@ def test_only_text_has_colours_and_it_has_them_when_asked() -> None:
     assert coloured == {Format.TEXT}
 
 
+@pytest.mark.parametrize("format_", Format)
+def test_every_format_names_both_looks(format_: Format) -> None:
+    later = NOW + dt.timedelta(seconds=15)
+    text = words(format_, decision(finding(outcome=Outcome.PASS), looks=(NOW, later)))
+    assert "02:00:00" in text
+    assert "02:00:15" in text
+
+
 @given(decisions(), st.sampled_from(list(Format)), st.sampled_from([30, 40, 100]))
 def test_no_text_of_a_cluster_acts_on_a_terminal_or_a_runner(
     made: Decision, format_: Format, width: int
