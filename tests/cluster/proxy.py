@@ -143,6 +143,7 @@ class Proxy:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.closing.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         for thread in list(self._threads):
             thread.join(10)
         self._listener.close()
@@ -158,7 +159,10 @@ class Proxy:
         while not self.closing.is_set():
             if not select.select([self._listener], [], [], _TICK)[0]:
                 continue
-            client, _ = self._listener.accept()
+            try:
+                client, _ = self._listener.accept()
+            except OSError:  # closed
+                return
             self._connections += 1
             self._spawn(self._serve, client, self._connections)
 
