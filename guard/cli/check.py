@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Final, TextIO
 
 import typer
 
@@ -27,6 +27,8 @@ from guard.report import Format
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False)
+
+_LONGEST_WAIT: Final = dt.timedelta(days=31)
 
 
 @app.command()
@@ -135,6 +137,8 @@ def check(
         usage("--step start needs --target vX.Y.Z: where is the upgrade going?")
     if snapshot is not None and (wait or settle):
         usage("--wait and --settle need a cluster to look at again, and --snapshot is one look")
+    if (settle or dt.timedelta()) > dt.timedelta(hours=1) or (wait or dt.timedelta()) > _LONGEST_WAIT:
+        usage("--settle takes at most 1h and --wait at most 31d")
     if expect_fingerprint is not None and not is_fingerprint(expect_fingerprint):
         usage("--expect-fingerprint: not a fingerprint, which is 16 hexadecimal digits")
     if policy is not None and no_policy:

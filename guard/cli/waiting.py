@@ -91,11 +91,8 @@ def watch(
     waited = False
     try:
         while True:
-            if (
-                decision.verdict is Verdict.ALLOW
-                and patience.settle
-                and not decision.worth_waiting(fail_on)
-            ):
+            over = end - clock() <= patience.reserve or not decision.worth_waiting(fail_on)
+            if over and decision.verdict is Verdict.ALLOW and patience.settle:
                 if tell is not None:
                     tell.settling(decision, patience.settle)
                 sleep(patience.settle)

@@ -198,6 +198,8 @@ def test_a_terminal_gets_colours_unless_it_says_no(
         (("--snapshot", "s.json", "--url", "postgresql://x"), "exclude"),
         (("--snapshot", "s.json", "--wait", "5m"), "--wait"),
         (("--snapshot", "s.json", "--settle", "5s"), "--settle"),
+        (("--url", "postgresql://127.0.0.1:1/", "--settle", "2h"), "at most 1h"),
+        (("--url", "postgresql://127.0.0.1:1/", "--wait", "999999999d"), "at most 31d"),
         (("--snapshot", "s.json", "--expect-fingerprint", ""), "16 hexadecimal"),
         (("--snapshot", "s.json", "--expect-fingerprint", "0123"), "16 hexadecimal"),
         (("--snapshot", "s.json", "--accept", "capacity"), "--reason"),

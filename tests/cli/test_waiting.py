@@ -299,6 +299,30 @@ def test_after_a_wait_the_allow_settles_too() -> None:
     assert first >= b.NOW + dt.timedelta(seconds=30)
 
 
+def test_an_allow_at_the_deadline_settles_too() -> None:
+    """Under --fail-on warn a passing warning is waited for; what is left at the end is an ALLOW."""
+
+    world = World(lambda _: on_the_edge())
+    decide = world.look
+
+    def warned(seconds: float) -> Decision:
+        decision = decide(seconds)
+        quiet = tuple(f for f in decision.findings if f.outcome is Outcome.PASS)
+        warning = Finding(check="x", outcome=Outcome.WARN, title="passing", transient=True)
+        return msgspec.structs.replace(decision, findings=(*quiet, warning))
+
+    decision = watch(
+        warned,
+        Patience(wait=60, settle=15),
+        fail_on=FailOn.WARN,
+        clock=world.clock,
+        sleep=world.sleep,
+    )
+    assert decision.exit_code(FailOn.WARN) is ExitCode.WARNINGS
+    assert len(decision.looks) == 2
+    assert world.slept[-1] == 15
+
+
 # What is told
 
 
