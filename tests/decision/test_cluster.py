@@ -145,6 +145,8 @@ def test_the_later_of_two_liveness_records_is_the_truth() -> None:
     alive, dead = snapshot(), snapshot([node(1), node(2), node(3, state="dead")])
     stale_gossip = put(alive, gossip_liveness=dead.gossip_liveness)
     assert member(stale_gossip, 3).liveness is Liveness.LIVE
+    read_earlier = put(alive, kv_node_liveness=dead.kv_node_liveness)
+    assert member(read_earlier, 3).liveness is Liveness.LIVE
     assert member(dead, 3).liveness is Liveness.DEAD
 
 

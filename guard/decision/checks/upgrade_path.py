@@ -6,7 +6,8 @@ series right after it. The series that counts is the cluster version's, not the 
 unfinalized upgrade has not arrived yet.
 
 - start, next-node: block unless the hop is supported, or if the target is older than what runs.
-- rollback: block unless it leads back to the series the cluster came from.
+- rollback: block unless it leads back to the series the cluster came from; UNKNOWN if every node is
+  new already and no build is named.
 
 Source: the upgrade overview of the documentation, as the catalog holds it. Reads the cluster
 version and the nodes' builds.
@@ -28,6 +29,10 @@ __all__ = ["CHECK"]
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding by the step's row of the table."""
     target, active = situation.target, situation.active_series
+    newest = max((n.build for n in situation.members if n.build), default=None)
+    if target is None and situation.step is Step.ROLLBACK and newest and newest.series > active:
+        yield _back_to_what(situation)
+        return
     if target is None:
         yield CHECK.finding(
             Outcome.BLOCK if situation.step is Step.ROLLBACK else Outcome.UNKNOWN,
@@ -40,7 +45,6 @@ def run(situation: Situation) -> Iterator[Finding]:
     if situation.step is Step.ROLLBACK:
         yield _back(situation, target, evidence)
         return
-    newest = max((n.build for n in situation.members if n.build), default=None)
     if newest is not None and target < newest:
         yield CHECK.finding(
             Outcome.BLOCK,
@@ -74,6 +78,23 @@ def run(situation: Situation) -> Iterator[Finding]:
         remedy=()
         if outcome is Outcome.PASS
         else (f"See the way there: guard plan --from v{active} --to {target}",),
+    )
+
+
+def _back_to_what(situation: Situation) -> Finding:
+    """Every node is on the new series already, so none tells what the old build was."""
+    active = situation.active_series
+    release = situation.catalog.newest_release(active)
+    return CHECK.finding(
+        Outcome.UNKNOWN,
+        f"the way back leads to v{active}, but nobody says to which build of it",
+        f"The cluster version is {active}, so binaries of v{active} can still open the stores; best "
+        "the build that the nodes had.",
+        evidence={"series": str(active)},
+        remedy=(
+            "Name it: --target vX.Y.Z"
+            + (f"; the newest of v{active} is {release.build}" if release.build else ""),
+        ),
     )
 
 
