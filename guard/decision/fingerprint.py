@@ -96,8 +96,8 @@ def _values(section: Collected[Any] | Unavailable, name: str) -> list[str]:
 def _due(situation: Situation) -> list[int]:
     try:
         return sorted(schedule.schedule_id for schedule in due_schedules(situation))
-    except NotCollected:
-        return []  # that they could not be seen is in the sections
+    except (NotCollected, OverflowError):
+        return []  # not seen, which is among the sections; or a clock at the end of the calendar
 
 
 def _sight(snapshot: Snapshot) -> dict[str, str]:

@@ -120,6 +120,16 @@ def quiet_windows(
     Returns:
         Exit code 0 with at least one window, 10 without any, 11 if too little could be seen.
     """
+    try:
+        return _answer(snapshot, length, within, catalog)
+    except OverflowError:  # times at the end of the calendar, which no healthy cluster has
+        now = snapshot.taken_at
+        return _blind(now, now, length, "the cluster's times are beyond the calendar", ())
+
+
+def _answer(
+    snapshot: Snapshot, length: dt.timedelta, within: dt.timedelta, catalog: Catalog | None
+) -> WindowsAnswer:
     cluster = Cluster.of(snapshot)
     now = cluster.cluster_time
     until = now + min(within, LONGEST_HORIZON)
@@ -260,6 +270,8 @@ def _runs(
                 break
     except ValueError as error:
         reason = str(error)
+    except OverflowError:
+        reason = f"its recurrence {(schedule.recurrence or '')[:50]!r} goes beyond the calendar"
     name = f"backup schedule {schedule.schedule_id}"
     # Its first run is known, and it keeps the cluster busy; what follows that one is not.
     return (

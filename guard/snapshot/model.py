@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 from enum import StrEnum
-from typing import Final, Generic, Literal, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -41,12 +41,17 @@ __all__ = [
     "SettingRow",
     "Snapshot",
     "StoreStatusRow",
+    "Time",
     "Unavailable",
     "VariableRow",
     "ZoneReplicasRow",
 ]
 
 SCHEMA_VERSION: Final = "1"
+
+
+Time = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+"""A moment with its offset: without one it could not be compared with the others."""
 
 
 class Reason(StrEnum):
@@ -81,7 +86,7 @@ class Collected(_Struct, Generic[RowT], frozen=True, tag_field="state", tag="col
     """
 
     rows: tuple[RowT, ...]
-    read_at: dt.datetime
+    read_at: Time
     statement: str
     truncated: bool = False
 
@@ -137,7 +142,7 @@ class IdentityRow(_Struct, frozen=True):
     """Who guard is on the cluster, and the cluster's own clock."""
 
     user: str
-    cluster_time: dt.datetime
+    cluster_time: Time
 
 
 class VariableRow(_Struct, frozen=True):
@@ -167,7 +172,7 @@ class LivenessRow(_Struct, frozen=True):
 
     node_id: int
     epoch: int | None
-    expiration: dt.datetime | None
+    expiration: Time | None
     draining: bool | None
     decommissioning: bool | None
     membership: str | None
@@ -182,7 +187,7 @@ class GossipNodeRow(_Struct, frozen=True):
     locality: str | None
     server_version: str | None
     build_tag: str | None
-    started_at: dt.datetime | None
+    started_at: Time | None
     is_live: bool | None
 
 
@@ -194,8 +199,8 @@ class NodeStatusRow(_Struct, frozen=True):
     locality: str | None
     server_version: str | None
     build_tag: str | None
-    started_at: dt.datetime | None
-    updated_at: dt.datetime | None
+    started_at: Time | None
+    updated_at: Time | None
 
 
 class StoreStatusRow(_Struct, frozen=True):
@@ -232,8 +237,8 @@ class JobRow(_Struct, frozen=True):
     job_type: str | None
     status: str
     owner: str | None
-    created: dt.datetime | None
-    finished: dt.datetime | None
+    created: Time | None
+    finished: Time | None
     running_status: str | None
     fraction_completed: float | None
     schedule_id: int | None
@@ -246,7 +251,7 @@ class ScheduleRow(_Struct, frozen=True):
     schedule_id: int
     label: str | None
     status: str | None
-    next_run: dt.datetime | None
+    next_run: Time | None
     recurrence: str | None
     owner: str | None
 
@@ -258,7 +263,7 @@ class MigrationRow(_Struct, frozen=True):
     minor: int
     patch: int
     internal: int
-    completed_at: dt.datetime | None
+    completed_at: Time | None
 
 
 class ReplicationStatsRow(_Struct, frozen=True):
@@ -269,7 +274,7 @@ class ReplicationStatsRow(_Struct, frozen=True):
     total_ranges: int
     unavailable_ranges: int
     under_replicated_ranges: int
-    generated: dt.datetime | None = None
+    generated: Time | None = None
 
 
 class CriticalLocalityRow(_Struct, frozen=True):
@@ -279,7 +284,7 @@ class CriticalLocalityRow(_Struct, frozen=True):
     subzone_id: int
     locality: str
     at_risk_ranges: int
-    generated: dt.datetime | None = None
+    generated: Time | None = None
 
 
 class ZoneReplicasRow(_Struct, frozen=True):
@@ -320,7 +325,7 @@ class Snapshot(_Struct, frozen=True):
 
     schema_version: str
     guard_version: str
-    taken_at: dt.datetime
+    taken_at: Time
     connection: Connection | Unavailable
     identity: Section[IdentityRow] = _NOT_ASKED
     variables: Section[VariableRow] = _NOT_ASKED

@@ -223,6 +223,41 @@ def test_wrong_usage_is_exit_code_2_and_says_why(arguments: tuple[str, ...], wor
     assert "Traceback" not in err
 
 
+# Times that no healthy cluster has
+
+
+def with_time(section: str, field: str, value: str) -> bytes:
+    seen = json.loads(encode(b.snapshot(jobs=[b.job()], schedules=[b.schedule()])))
+    seen[section]["rows"][0][field] = value
+    return json.dumps(seen).encode()
+
+
+TIMES = [
+    ("identity", "cluster_time"),
+    ("schedules", "next_run"),
+    ("active_jobs", "created"),
+    ("gossip_liveness", "expiration"),
+    ("gossip_nodes", "started_at"),
+    ("node_status", "updated_at"),
+]
+
+
+@pytest.mark.parametrize(("section", "field"), TIMES)
+def test_a_time_without_an_offset_is_no_snapshot(section: str, field: str) -> None:
+    data = with_time(section, field, "2026-11-22T02:00:00")
+    code, out, err = run("--snapshot", "-", *START, stdin=data)
+    assert (code, out) == (2, "")
+    assert "timezone" in " ".join(err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("value", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize(("section", "field"), TIMES)
+def test_the_ends_of_the_calendar_are_no_traceback(section: str, field: str, value: str) -> None:
+    code, out, _ = run("--snapshot", "-", *START, "-q", stdin=with_time(section, field, value))
+    assert code in (0, 10, 11)
+    assert out.startswith(("ALLOW", "BLOCK", "UNKNOWN"))
+
+
 # The policy file
 
 

@@ -203,6 +203,8 @@ def test_the_overlap_of_starting_now_counts_shared_time_once() -> None:
         "@every",
         "@every soon",
         "@every 0s",
+        "@every " + "9" * 400 + "s",
+        "@every 99999999999h",
         "* * *",
         "61 * * * *",
         "0 0 31 2 *",
@@ -245,6 +247,15 @@ def test_jobs_that_may_be_hidden_make_it_unknown() -> None:
 def test_without_a_connection_nothing_is_known() -> None:
     answer = ask(msgspec.structs.replace(b.snapshot(), connection=b.unavailable()))
     assert (answer.exit_code, answer.windows) == (11, ())
+
+
+def test_times_beyond_the_calendar_are_unknown() -> None:
+    end = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
+    seen = b.snapshot()
+    late = b.collected(msgspec.structs.replace(seen.identity.rows[0], cluster_time=end))  # type: ignore[union-attr]
+    assert ask(msgspec.structs.replace(seen, identity=late)).exit_code == 11
+    forever = run_of(1, HOUR, created=dt.datetime(1, 1, 1, tzinfo=dt.UTC), finished=end)
+    assert ask(b.snapshot(schedules=[b.schedule(1)], history=[forever])).exit_code == 11
 
 
 def test_backups_from_outside_are_a_note() -> None:
