@@ -17,6 +17,7 @@ from guard.connector.deadline import Deadline
 from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import Target
 from guard.connector.pipeline import Answer, ConnectionLost, Refused, Rows, TimedOut, ask
+from guard.connector.redact import scrub_row
 from guard.connector.refusals import another_statement_may_work, unavailable
 from guard.connector.rows import PARSERS, MalformedRow, timestamp
 from guard.connector.statements import Statement
@@ -329,7 +330,7 @@ class _Sections:
         if not isinstance(answer, Rows):
             return unavailable(name, answer, self._gateway, self._user)
         try:
-            rows = tuple(PARSERS[name](row) for row in answer.rows)
+            rows = tuple(PARSERS[name](scrub_row(row)) for row in answer.rows)
         except MalformedRow as error:
             return Unavailable(reason=Reason.MALFORMED, message=f"{statement.name}: {error}")
         return Collected(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guard.connector.deadline import Deadline
 from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import Target
+from guard.connector.redact import scrub
 from guard.snapshot.model import Connection, HostAttempt, Reason
 from guard.versions import Build, VersionError
 
@@ -219,7 +220,7 @@ def _log_in(target: Target, address: str | None, patience: float) -> psycopg.Con
 
 def _explained(error: Exception) -> ConnectFailed:
     """What a failed login means, from libpq's words."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = scrub(" ".join(str(error).split())) or type(error).__name__
     # "connection failed: connection to server at "10.0.0.1", port 26257 failed: FATAL: …"
     text = re.sub(r"^connection failed: connection to server (at|on socket) .*? failed: ", "", text)
     text = re.sub(r"^connection failed: ", "", text)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from psycopg.pq import DiagnosticField, ExecStatus
 
 from guard.connector.deadline import Deadline
+from guard.connector.redact import scrub
 from guard.connector.statements import ALL, Statement
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def ask(pgconn: PGconn, statements: Sequence[Statement], deadline: Deadline) -> 
         if len(answers) == len(statements):
             pgconn.exit_pipeline_mode()
     except (Error, OSError, ValueError) as error:
-        lost = ConnectionLost(str(error).strip() or type(error).__name__)
+        lost = ConnectionLost(scrub(str(error).strip()) or type(error).__name__)
         answers.extend([lost] * (len(statements) - len(answers)))
     return answers + [TimedOut()] * (len(statements) - len(answers))
 
@@ -124,8 +125,8 @@ def _answer(results: Sequence[PGresult]) -> Answer:
         if result.status == ExecStatus.FATAL_ERROR:
             return Refused(
                 _text(result.error_field(DiagnosticField.SQLSTATE)) or "",
-                _text(result.error_field(DiagnosticField.MESSAGE_PRIMARY)) or "",
-                _text(result.error_field(DiagnosticField.MESSAGE_HINT)) or "",
+                scrub(_text(result.error_field(DiagnosticField.MESSAGE_PRIMARY)) or ""),
+                scrub(_text(result.error_field(DiagnosticField.MESSAGE_HINT)) or ""),
             )
     for result in results:
         if result.status == ExecStatus.TUPLES_OK:
