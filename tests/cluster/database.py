@@ -55,6 +55,7 @@ _BRACKETS: Final = {
     "[SHOW ALL CLUSTER SETTINGS]": "compat.show_all_cluster_settings",
     "[SHOW SYSTEM GRANTS]": "compat.show_system_grants",
     '"".information_schema.sequences': "compat.sequences",
+    "system.jobs@jobs_status_created_idx": "system.jobs",
 }
 
 

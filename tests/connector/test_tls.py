@@ -1,0 +1,180 @@
+"""TLS as CockroachDB does it: verified by default, certificates and passwords through it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("trustme", reason="trustme makes the certificates of these tests")
+
+import guard as guard_api
+from guard.connector.hosts import targets
+from guard.decision.result import Outcome
+from guard.snapshot.model import Connection
+from tests.building import snapshot as built
+from tests.cluster.certificates import Authority
+from tests.cluster.fake import Fake
+from tests.cluster.process import Run
+from tests.connector.test_wire import FINAL
+from tests.faults import fault, in_time
+
+CHECK = ("check", "--step", "verify", "--format", "json")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    made = Authority(tmp_path_factory.mktemp("certs") / "ours")
+    made.client("root")
+    return made
+
+
+@pytest.fixture(scope="module")
+def password_user(fake: Fake) -> str:
+    with fake.postgres.connect() as connection:
+        connection.execute("CREATE ROLE tls_user LOGIN PASSWORD 'correct-horse'")
+    fake.postgres.login_rules("local all tls_user,secured scram-sha-256")
+    return "tls_user"
+
+
+def url_of(port: int, user: str = "root", host: str = "localhost", **parameters: str) -> str:
+    query = "&".join(f"{k}={v}" for k, v in parameters.items())
+    return f"postgresql://{user}@{host}:{port}/?{query}"
+
+
+def tls_of(run: Run) -> str:
+    (finding,) = [f for f in run.json["findings"] if f["check"] == "connection"]
+    tls = finding["evidence"]["tls"]
+    assert isinstance(tls, str)
+    return tls
+
+
+@fault("a client certificate and --certs-dir", "logs in with verify-full", 0, group="TLS")
+def test_certificates(fake: Fake, authority: Authority) -> Run:
+    server = authority.server("localhost", "127.0.0.1", wants_certificate=True)
+    with fake.gateway(FINAL, tls=server, certificate_names_user=True) as gateway:
+        run = in_time(
+            *CHECK, "--url", url_of(gateway.port), "--certs-dir", str(authority.directory), seconds=20
+        )
+    assert tls_of(run) == "verify-full"
+    return run
+
+
+def test_certs_dir_from_the_environment(fake: Fake, authority: Authority) -> None:
+    server = authority.server("localhost", wants_certificate=True)
+    with fake.gateway(FINAL, tls=server, certificate_names_user=True) as gateway:
+        env = {"COCKROACH_CERTS_DIR": str(authority.directory), "PGPORT": str(gateway.port)}
+        run = in_time(*CHECK, seconds=20, env=env | {"PGHOST": "localhost"})
+    assert run.code == 0, run
+    assert tls_of(run) == "verify-full"
+
+
+@fault("a password (SCRAM) through verified TLS", "logs in", 0, group="TLS")
+def test_password_through_tls(fake: Fake, authority: Authority, password_user: str) -> Run:
+    with fake.gateway(FINAL, tls=authority.server("localhost")) as gateway:
+        url = url_of(gateway.port, password_user, sslrootcert=str(authority.directory / "ca.crt"))
+        run = in_time(*CHECK, "--url", url, seconds=20, env={"PGPASSWORD": "correct-horse"})
+    assert tls_of(run) == "verify-full", "a root certificate at hand means verify-full"
+    return run
+
+
+def at_once(run: Run, connections: int) -> Run:
+    assert connections <= 2, "tried again, although that cannot change"  # localhost has two addresses
+    assert "certificate" in run.out or "ssl" in run.out.lower()
+    return run
+
+
+@fault("the server's certificate is of another authority", "UNKNOWN at once", 11, group="TLS")
+def test_wrong_authority(fake: Fake, authority: Authority, tmp_path: Path) -> Run:
+    other = Authority(tmp_path / "theirs")
+    with fake.gateway(FINAL, tls=other.server("localhost")) as gateway:
+        run = in_time(
+            *CHECK, "--url", url_of(gateway.port), "--certs-dir", str(authority.directory), seconds=20
+        )
+        assert gateway.statements == []
+    return at_once(run, gateway.connections)
+
+
+@fault("the server's certificate names another host", "UNKNOWN at once", 11, group="TLS")
+def test_wrong_host_name(fake: Fake, authority: Authority) -> Run:
+    with fake.gateway(FINAL, tls=authority.server("db.example.org")) as gateway:
+        run = in_time(
+            *CHECK, "--url", url_of(gateway.port), "--certs-dir", str(authority.directory), seconds=20
+        )
+        assert gateway.statements == []
+    return at_once(run, gateway.connections)
+
+
+@fault("the server's certificate has expired", "UNKNOWN at once", 11, group="TLS")
+def test_expired(fake: Fake, authority: Authority) -> Run:
+    with fake.gateway(FINAL, tls=authority.server("localhost", expired=True)) as gateway:
+        run = in_time(
+            *CHECK, "--url", url_of(gateway.port), "--certs-dir", str(authority.directory), seconds=20
+        )
+        assert gateway.statements == []
+    return at_once(run, gateway.connections)
+
+
+@fault("the client's certificate is missing", "UNKNOWN at once", 11, group="TLS")
+def test_no_client_certificate(fake: Fake, authority: Authority, tmp_path: Path) -> Run:
+    shutil.copy(authority.directory / "ca.crt", tmp_path / "ca.crt")
+    server = authority.server("localhost", wants_certificate=True)
+    with fake.gateway(FINAL, tls=server) as gateway:
+        run = in_time(*CHECK, "--url", url_of(gateway.port), "--certs-dir", str(tmp_path), seconds=20)
+    return at_once(run, gateway.connections)
+
+
+@fault("the client's certificate names another user", "UNKNOWN at once", 11, group="TLS")
+def test_certificate_of_another_user(fake: Fake, authority: Authority) -> Run:
+    server = authority.server("localhost", wants_certificate=True)
+    files = authority.directory
+    with fake.gateway(FINAL, tls=server, certificate_names_user=True) as gateway:
+        url = url_of(
+            gateway.port, "low", sslrootcert=f"{files}/ca.crt", sslcert=f"{files}/client.root.crt",
+            sslkey=f"{files}/client.root.key",
+        )  # fmt: skip
+        run = in_time(*CHECK, "--url", url, seconds=20)
+    return at_once(run, gateway.connections)
+
+
+@fault("the server offers no TLS and the client demands it", "UNKNOWN, no fall-back", 11, group="TLS")
+def test_no_downgrade(fake: Fake, authority: Authority) -> Run:
+    with fake.gateway(FINAL) as gateway:
+        run = in_time(
+            *CHECK, "--url", url_of(gateway.port), "--certs-dir", str(authority.directory), seconds=20
+        )
+        assert gateway.startups == [], "logged in without TLS"
+    return at_once(run, gateway.connections)
+
+
+def test_what_the_url_says_wins(authority: Authority) -> None:
+    (target,) = targets(
+        ["postgresql://root@h/?sslmode=require"], {}, certs_dir=str(authority.directory)
+    )
+    assert target.sslmode == "require"
+    assert target.params["sslcert"].endswith("client.root.crt")
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "outcome"),
+    [
+        ("db.example.org", "off", Outcome.WARN),
+        ("10.0.0.1", "off", Outcome.WARN),
+        ("db.example.org", "prefer", Outcome.WARN),
+        ("db.example.org", "require", Outcome.WARN),
+        ("db.example.org", "verify-full", Outcome.PASS),
+        ("127.0.0.1", "off", Outcome.PASS),
+        ("::1", "off", Outcome.PASS),
+        ("localhost", "off", Outcome.PASS),
+        ("/tmp", "off", Outcome.PASS),
+        ("localhost.evil.example", "off", Outcome.WARN),
+        ("127.0.0.1.evil.example", "off", Outcome.WARN),
+    ],
+)
+def test_a_connection_that_is_not_verified_is_a_warning(host: str, tls: str, outcome: Outcome) -> None:
+    snapshot = built(host=host, tls=tls)
+    assert isinstance(snapshot.connection, Connection)
+    decision = guard_api.evaluate(snapshot, step="verify")
+    (finding,) = [f for f in decision.findings if f.check == "connection"]
+    assert finding.outcome is outcome
