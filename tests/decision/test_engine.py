@@ -346,6 +346,46 @@ def test_a_finding_goes_away_with_the_fix(
     assert ask(snapshot(**fixed), step).verdict is Verdict.ALLOW
 
 
+# Waiting: what passes by itself must not look permanent beside another finding of the same cause.
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"nodes": [node(1), node(2), node(3, state="suspect")]},
+        {"nodes": [node(1, underreplicated_ranges=40), node(2), node(3, state="suspect")]},
+        {"nodes": [node(1, unavailable_ranges=2), node(2), node(3, state="suspect")]},
+        {"nodes": [node(1), node(2), node(3, state="draining")]},
+        {"nodes": [node(1), node(2), node(3, started=NOW)]},
+        {"nodes": [node(1, underreplicated_ranges=40), node(2), node(3, started=NOW)]},
+        {"jobs": [job(job_type="RESTORE")]},
+        {"nodes": [*three(), node(4, membership="decommissioning")]},
+        {"version": "21.1-14"},
+    ],
+)
+@pytest.mark.parametrize("step", ["start", "next-node", "finalize"])
+def test_what_passes_by_itself_can_be_waited_for(step: str, trouble: dict[str, Any]) -> None:
+    decision = ask(snapshot(**trouble), step, "v21.1.11")
+    assert decision.verdict is not Verdict.BLOCK or decision.only_waiting_helps
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"nodes": [node(1), node(2), node(3, state="dead")]},
+        {"nodes": [node(1, unavailable_ranges=2), node(2), node(3)]},
+        {"nodes": [*three(), node(4, state="dead", membership="decommissioning")]},
+        {"jobs": [job(job_type="RESTORE", status="paused")]},
+        {"jobs": [job(job_type="MIGRATION", status="paused")]},
+    ],
+)
+@pytest.mark.parametrize("step", ["start", "next-node", "finalize"])
+def test_what_does_not_is_not_waited_for(step: str, trouble: dict[str, Any]) -> None:
+    decision = ask(snapshot(**trouble), step, "v21.1.11")
+    assert decision.verdict is Verdict.BLOCK
+    assert not decision.only_waiting_helps
+
+
 # The finalize column on the last old node.
 
 

@@ -34,7 +34,7 @@ from guard.decision.replication import (
     reports_made_after,
     tolerated_failures,
 )
-from guard.decision.result import Finding, Outcome, Step
+from guard.decision.result import Finding, Liveness, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected
 
@@ -107,6 +107,11 @@ def _severity(situation: Situation) -> Outcome:
     return Outcome.WARN if situation.step is Step.ROLLBACK else Outcome.BLOCK
 
 
+def _may_come_back(down: list[Node]) -> bool:
+    """True if none of them has been away for so long that it counts as dead."""
+    return all(n.liveness is not Liveness.DEAD for n in down)
+
+
 def _by_report(
     situation: Situation, named: Node, down: list[Node], at_risk: int, evidence: dict[str, Any]
 ) -> Finding:
@@ -127,7 +132,7 @@ def _by_report(
         f"By the report of critical localities, for {named.locality}.",
         evidence=evidence,
         remedy=("Start the nodes that are down, and wait until every range is fully replicated.",),
-        transient=not down,
+        transient=_may_come_back(down),
     )
 
 
@@ -178,6 +183,7 @@ def _by_counting(
                 f"Start {down[0].name} again and wait until it is live.",
                 f"If it is gone for good: cockroach node decommission {down[0].node_id}",
             ),
+            transient=_may_come_back(down),
         )
     if down and not _sees_all_zones(situation):
         return CHECK.finding(
