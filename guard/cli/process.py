@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import signal
@@ -19,10 +20,7 @@ class Interrupted(BaseException):
 def run() -> NoReturn:
     """Run the command line and exit with its code; 130 and 143 after SIGINT and SIGTERM."""
     signal.signal(signal.SIGTERM, _on_sigterm)
-    for stream in (sys.stdout, sys.stderr):
-        # A locale that cannot write a character must not turn a verdict into a traceback.
-        with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    _prepare_streams()
     from guard.cli.app import build
 
     try:
@@ -34,6 +32,28 @@ def run() -> NoReturn:
     except Exception as error:  # noqa: BLE001 - usage errors have no common class to name
         _leave(_exit_code_of(error))
     _leave(code if isinstance(code, int) else 0)
+
+
+def _prepare_streams() -> None:
+    # Python has no stream at all for a descriptor that was closed before the start.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the life of the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    # A locale that cannot write a character must not turn a verdict into a traceback.
+    codecs.register_error("guard", _written_out)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="guard")  # type: ignore[union-attr]
+
+
+def _written_out(error: UnicodeError) -> tuple[str, int]:
+    """What the locale cannot write, as ``\\uXXXX``: inside a string of JSON it stays the same JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    pairs = zip(units[::2], units[1::2], strict=True)
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in pairs), error.end
 
 
 def _on_sigterm(_signal: int, _frame: FrameType | None) -> None:
@@ -67,9 +87,13 @@ def _leave(code: int) -> NoReturn:
 
 
 def emit(text: str) -> None:
-    """Write a result to standard output; a reader that has gone away is no error."""
+    """Write a result to standard output; a reader that has gone away is no error, a full disk is."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.write(f"guard: cannot write the result: {error.strerror}\n")
+        _leave(2)
