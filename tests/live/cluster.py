@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, LiteralString, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import psycopg
 
@@ -81,15 +81,16 @@ def until(
     Errors of a connection are taken for "not yet".
     """
     deadline = time.monotonic() + patience
-    last: object = None
+    last: T | Exception | None = None
     while time.monotonic() < deadline:
         try:
-            last = condition()
+            found = condition()
         except (psycopg.Error, OSError) as error:
             last = error
         else:
-            if last:
-                return cast(T, last)
+            if found:
+                return found
+            last = found
         time.sleep(pause)
     raise AssertionError(f"not within {patience:g} s: {what} (last: {last!r})")
 
@@ -252,9 +253,7 @@ class Cluster:
         self.policy = root / "guard.toml"
         self.policy.write_text(live_policy())
         ports = _free_ports(2 * size)
-        self.nodes = {
-            n: Node(n, root, ports[2 * n - 2], ports[2 * n - 1]) for n in range(1, size + 1)
-        }
+        self.nodes = {n: Node(n, root, ports[2 * n - 2], ports[2 * n - 1]) for n in range(1, size + 1)}
         for number in self.nodes:
             self.swap(number, version)
 
@@ -449,7 +448,7 @@ class Cluster:
     def sql(self, statement: str, node: int = 1, user: str = "root") -> list[tuple[Any, ...]]:
         """Run one statement through a node."""
         with self.connect(node, user) as connection:
-            cursor = connection.execute(cast(LiteralString, statement))
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def one(self, statement: str, node: int = 1, user: str = "root") -> Any:
@@ -473,9 +472,7 @@ class Cluster:
         numbers = (node,) if node is not None else tuple(self.running)
         return self.guard_through(*numbers, arguments=arguments, user=user)
 
-    def guard_through(
-        self, *numbers: int, arguments: Sequence[str] = (), user: str = "root"
-    ) -> Report:
+    def guard_through(self, *numbers: int, arguments: Sequence[str] = (), user: str = "root") -> Report:
         """``guard check`` with these nodes in the URL, in this order."""
         url = self.url(*numbers, user=user)
         given = ("--url", url, "--format", "json", "--policy", str(self.policy))

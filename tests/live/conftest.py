@@ -25,9 +25,7 @@ def executables() -> dict[str, Path]:
     """The servers that are there, by version."""
     directories = os.environ.get(VARIABLE, "")
     if not directories:
-        pytest.skip(
-            f"{VARIABLE} is not set: it must name a directory of cockroach-vX.Y.Z executables"
-        )
+        pytest.skip(f"{VARIABLE} is not set: it must name a directory of cockroach-vX.Y.Z executables")
     found: dict[str, Path] = {}
     for directory in directories.split(os.pathsep):
         found |= find_executables(Path(directory))
@@ -37,7 +35,9 @@ def executables() -> dict[str, Path]:
 
 
 @contextlib.contextmanager
-def _clusters(executables: dict[str, Path], directories: pytest.TempPathFactory) -> Iterator[MakeCluster]:
+def _clusters(
+    executables: dict[str, Path], directories: pytest.TempPathFactory
+) -> Iterator[MakeCluster]:
     made: list[Cluster] = []
 
     def make(version: str, *later: str, certs: Path | None = None, size: int = 3) -> Cluster:

@@ -108,17 +108,17 @@ def finalize(cluster: Cluster, version: str) -> None:
     cluster.sql("RESET CLUSTER SETTING cluster.preserve_downgrade_option")
     for node in cluster.running:
         until(
-            lambda node=node: cluster.one(  # type: ignore[misc]
-                "SELECT value FROM crdb_internal.cluster_settings WHERE variable = 'version'",
-                node=node,
-            )
-            == version,
+            lambda node=node: (
+                cluster.one(  # type: ignore[misc]
+                    "SELECT value FROM crdb_internal.cluster_settings WHERE variable = 'version'",
+                    node=node,
+                )
+                == version
+            ),
             f"n{node} has cluster version {version}",
             patience=120,
         )
-    until(
-        lambda: cluster.one("SHOW CLUSTER SETTING version") == version, f"{version} is stored", 120
-    )
+    until(lambda: cluster.one("SHOW CLUSTER SETTING version") == version, f"{version} is stored", 120)
 
 
 def test_v21_1_to_v21_2_1_patched_and_protected(make_cluster: MakeCluster) -> None:

@@ -1,4 +1,4 @@
-"""The last old node: restarting it is finalizing, unless the right value of the setting holds it back."""
+"""The last old node: restarting it is finalizing, unless the right setting holds it back."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ def reports(cluster: Cluster) -> list[Report]:
     seen: list[Report] = []
 
     def look(target: str = "v21.2.0", user: str = "root") -> None:
-        for step in ("start", "next-node", "finalize", "rollback", "verify"):
-            seen.append(
-                cluster.guard("--target", target, "--step", step, "--window", "700000h", user=user)
-            )
+        seen.extend(
+            cluster.guard("--target", target, "--step", step, "--window", "700000h", user=user)
+            for step in ("start", "next-node", "finalize", "rollback", "verify")
+        )
 
     cluster.make_table()
     cluster.sql("CREATE USER IF NOT EXISTS somebody")

@@ -18,7 +18,11 @@ def make_certs(executable: Path, directory: Path) -> Path:
     """Certificates as an operator makes them."""
     directory.mkdir()
     key = directory.parent / f"{directory.name}.key"
-    for command in (("create-ca",), ("create-node", "localhost", "127.0.0.1"), ("create-client", "root")):
+    for command in (
+        ("create-ca",),
+        ("create-node", "localhost", "127.0.0.1"),
+        ("create-client", "root"),
+    ):
         subprocess.run(
             [str(executable), "cert", *command, f"--certs-dir={directory}", f"--ca-key={key}"],
             check=True, capture_output=True,
@@ -44,9 +48,7 @@ def secure(make_cluster: MakeCluster, executables: dict[str, Path], tmp_path: Pa
     return make_cluster("v21.1.12", "v21.2.1", certs=certs)
 
 
-def test_secure_cluster(
-    secure: Cluster, executables: dict[str, Path], tmp_path: Path
-) -> None:
+def test_secure_cluster(secure: Cluster, executables: dict[str, Path], tmp_path: Path) -> None:
     assert secure.certs is not None
     certs = str(secure.certs)
 

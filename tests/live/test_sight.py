@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.cluster import Cluster, guard, until
+from tests.live.cluster import Cluster, Report, guard, until
 
 TARGET = ("--target", "v21.2.0", "--step", "next-node")
 USERS = {"nobody": "", "ctl": "CONTROLJOB", "setter": "MODIFYCLUSTERSETTING"}
@@ -56,14 +56,17 @@ def test_a_snapshot_gives_the_same_verdict(users: Cluster, tmp_path: Path) -> No
         assert collected.code == 0, collected.stderr
         assert file.stat().st_mode & 0o077 == 0
         live = users.guard(*arguments, node=1, user=user)
-        replayed = guard(
-            "check", "--snapshot", str(file), "--format", "json", "--policy", str(users.policy), *arguments
-        )
+        policy = ("--policy", str(users.policy))
+        replayed = guard("check", "--snapshot", str(file), "--format", "json", *policy, *arguments)
         replayed.expect(live.code)
         for key in ("verdict", "step", "step_inferred", "target"):
             assert replayed.json[key] == live.json[key]
-        summary = [[(f["check"], f["outcome"], f["transient"]) for f in r.json["findings"]] for r in (live, replayed)]
-        assert summary[0] == summary[1]
+
+        def summary(report: Report) -> list[tuple[object, ...]]:
+            findings = report.json["findings"]
+            return [(f["check"], f["outcome"], f["transient"]) for f in findings]
+
+        assert summary(live) == summary(replayed)
 
     with users.held_backup(node=3, name="snapshot") as backup:
         both("root", *TARGET)
@@ -81,7 +84,8 @@ def test_guard_leaves_nothing_behind(users: Cluster) -> None:
     def state() -> dict[str, Any]:
         return {
             "jobs": users.sql(
-                "SELECT job_id, status FROM crdb_internal.jobs WHERE job_type NOT LIKE 'AUTO%' ORDER BY 1"
+                "SELECT job_id, status FROM crdb_internal.jobs"
+                " WHERE job_type NOT LIKE 'AUTO%' ORDER BY 1"
             ),
             "settings": users.sql(
                 "SELECT name, value FROM system.settings WHERE name <> 'version' ORDER BY 1"

@@ -1,0 +1,112 @@
+"""The wall time of ``guard check`` against the floor.
+
+    GUARD_LIVE_SERVERS=DIR python -m tests.bench.wall_time [--runs 25] [--version v21.2.1]
+
+The floor is a bare Python process that imports psycopg, connects and runs the statements that guard
+ran (in libpq's pipeline, as guard does), once. Both are run alternately against the same gateway;
+the medians and their ratio are printed. The aim is at most 1.25.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.live.cluster import Cluster, find_executables, guard
+
+FLOOR = """
+import sys
+import psycopg
+statements = open(sys.argv[2]).read().split("\\0")
+with psycopg.connect(sys.argv[1], autocommit=True, prepare_threshold=None) as connection:
+    pgconn = connection.pgconn
+    pgconn.enter_pipeline_mode()
+    for statement in statements:
+        pgconn.send_query_params(statement.encode(), None)
+        pgconn.pipeline_sync()
+    pgconn.flush()
+    for statement in statements:
+        while True:
+            result = pgconn.get_result()
+            if result is None:
+                continue
+            if result.status == psycopg.pq.ExecStatus.PIPELINE_SYNC:
+                break
+            rows = [
+                [result.get_value(row, column) for column in range(result.nfields)]
+                for row in range(result.ntuples)
+            ]
+"""
+RECORD = """
+import sys
+from guard.connector import pipeline
+sent = []
+ask = pipeline.ask
+def recording(pgconn, statements, deadline):
+    sent.extend(s.sql for s in statements)
+    return ask(pgconn, statements, deadline)
+import guard.connector.collect as module
+module.ask = recording
+from guard.connector.hosts import targets
+module.collect(targets([sys.argv[1]], {}), 30.0)
+open(sys.argv[2], "w").write("\\0".join(sent))
+"""
+
+
+def seconds(*command: str) -> float:
+    started = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, check=False)
+    elapsed = time.perf_counter() - started
+    if done.returncode not in (0, 10):
+        raise SystemExit(done.stderr.decode() + done.stdout.decode())
+    return elapsed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="wall time of guard check")
+    parser.add_argument("--runs", type=int, default=25)
+    parser.add_argument("--version", default="v21.2.1")
+    options = parser.parse_args()
+    directory = os.environ.get("GUARD_LIVE_SERVERS")
+    if not directory:
+        parser.error("GUARD_LIVE_SERVERS must name a directory of cockroach-vX.Y.Z executables")
+    found: dict[str, Path] = {}
+    for part in directory.split(os.pathsep):
+        found |= find_executables(Path(part))
+    with tempfile.TemporaryDirectory() as root:
+        cluster = Cluster(Path(root), found, options.version)
+        try:
+            cluster.bootstrap()
+            cluster.await_replication()
+            floor, check = measure(cluster, Path(root) / "statements", options.runs)
+        finally:
+            cluster.close()
+    ratio = statistics.median(check) / statistics.median(floor)
+    write = sys.stdout.write
+    for name, times in (("floor", floor), ("guard check", check)):
+        middle, least = statistics.median(times) * 1000, min(times) * 1000
+        write(f"{name:<14}median {middle:6.0f} ms   fastest {least:6.0f} ms   runs {len(times)}\n")
+    write(f"ratio of medians {ratio:.2f}, of the fastest {min(check) / min(floor):.2f} (aim: 1.25)\n")
+    return 0
+
+
+def measure(cluster: Cluster, statements: Path, runs: int) -> tuple[list[float], list[float]]:
+    url = cluster.url(1)
+    subprocess.run([sys.executable, "-c", RECORD, url, str(statements)], check=True)
+    arguments = ("check", "--url", url, "--step", "verify", "--policy", str(cluster.policy))
+    guard(*arguments)  # warm: byte code, page cache, the server's plans
+    floor, check = [], []
+    for _ in range(runs):
+        floor.append(seconds(sys.executable, "-c", FLOOR, url, str(statements)))
+        check.append(seconds(sys.executable, "-m", "guard", *arguments))
+    return floor, check
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
