@@ -152,9 +152,7 @@ def test_standard_error_closed() -> Run:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@fault(
-    "the disk is full for the report or the snapshot", "says so, never 0", 1, 2, 10, 11, group="Process"
-)
+@fault("the disk is full for the report or the snapshot", "says so; usage error", 2, group="Process")
 def test_a_full_disk() -> list[Run]:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(

@@ -531,9 +531,7 @@ def test_one_among_a_thousand(fake: Fake) -> Run:
     return run
 
 
-@fault(
-    "10,000 running backups", "BLOCK before a node, in a report of readable size", 10, group="Cluster"
-)
+@fault("10,000 running backups", "BLOCK, in a report of readable size", 10, group="Cluster")
 def test_ten_thousand_running_jobs(fake: Fake) -> Run:
     base = load(RUNNING)
     encoded, decoded = base.table("system_jobs"), base.table("system_jobs_decoded")

@@ -1,0 +1,57 @@
+"""The table of faults for the README, made from the tests: ``python -m tests.faults_table``.
+
+With ``--write`` it replaces what stands between the markers in README.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from tests.faults import TABLE
+
+__all__ = ["BEGIN", "END", "README", "snippet"]
+
+README: Final = Path(__file__).parent.parent / "README.md"
+BEGIN: Final = "<!-- faults:begin -->"
+END: Final = "<!-- faults:end -->"
+_MODULES: Final = (
+    "tests.connector.test_faults",
+    "tests.connector.test_tls",
+    "tests.connector.test_secrets",
+    "tests.cli.test_faults",
+)
+
+
+def snippet() -> str:
+    """The table as Markdown, without the markers."""
+    for module in _MODULES:
+        import_module(module)
+    lines = ["| | what goes wrong | what guard answers | exit code |", "|---|---|---|---|"]
+    rows = sorted(TABLE, key=lambda row: [other.group for other in TABLE].index(row.group))
+    group = ""
+    for row in rows:
+        codes = " or ".join(str(code) for code in row.codes)
+        heading = "" if row.group == group else row.group
+        group = row.group
+        what, answer = (text.replace("|", "\\|") for text in (row.what, row.answer))
+        lines.append(f"| {heading} | {what} | {answer} | {codes} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    if "--write" not in sys.argv[1:]:
+        sys.stdout.write(snippet())
+        return
+    text = README.read_text()
+    before, found_begin, rest = text.partition(BEGIN)
+    _, found_end, after = rest.partition(END)
+    if not (found_begin and found_end):
+        sys.exit(f"README.md has no {BEGIN} … {END}")
+    README.write_text(f"{before}{BEGIN}\n{snippet()}{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
