@@ -47,7 +47,9 @@ def _what_is_missing(situation: Situation) -> Iterator[tuple[str, Unavailable]]:
 def _lost_quorum(situation: Situation, why: Unavailable) -> str:
     """What the gateway's memory still tells of the other nodes after a time-out, in words."""
     down = [
-        n.name for n in situation.cluster.known_members if n.liveness in (Liveness.SUSPECT, Liveness.DEAD)
+        n.name
+        for n in situation.cluster.known_members
+        if n.liveness in (Liveness.SUSPECT, Liveness.DEAD)
     ]
     if why.reason is not Reason.TIMEOUT or not down:
         return ""
