@@ -155,7 +155,10 @@ def _final(
             remedy=(f"When you are sure: {_RESET}",),
         )
     else:
-        yield CHECK.finding(Outcome.PASS, f"the cluster version is final: {active}", evidence=evidence)
+        state = "is {}, and not migrating" if ahead else "is final: {}"
+        yield CHECK.finding(
+            Outcome.PASS, f"the cluster version {state.format(active)}", evidence=evidence
+        )
 
 
 CHECK = Check(

@@ -35,8 +35,9 @@ from guard.decision.replication import (
     tolerated_failures,
 )
 from guard.decision.result import Finding, Liveness, Outcome, Step
+from guard.decision.sight import PASSING
 from guard.decision.situation import Situation
-from guard.snapshot.model import Collected
+from guard.snapshot.model import Collected, Unavailable
 
 __all__ = ["CHECK"]
 
@@ -155,6 +156,8 @@ def _by_counting(
     asked = factors(situation)
     what = named.name if named is not None else "one node"
     if asked is None:
+        zones = situation.snapshot.zone_replicas
+        why = zones if isinstance(zones, Unavailable) else None
         return CHECK.finding(
             Outcome.UNKNOWN if down else Outcome.WARN,
             "the replication factors in use could not be read",
@@ -163,8 +166,9 @@ def _by_counting(
             if down
             else "No other node is down; zones that ask for three replicas or more bear that one "
             "stops, but guard could not see whether all of them do.",
-            evidence=evidence,
-            remedy=("Let this user read crdb_internal.zones.",),
+            evidence=evidence | {"reason": why.reason if why else None},
+            remedy=(why.remedy if why else ()) or ("Let this user read crdb_internal.zones.",),
+            transient=why is not None and why.reason in PASSING,
         )
     nodes = len(situation.members)
     smallest = min(needed_voters(factor, nodes) for factor in asked)
