@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["Situation"]
 
 
+_ASK_A_NEWER_NODE = Unavailable(
+    reason=Reason.NOT_IN_THIS_VERSION,
+    message="this gateway is too old to know backup schedules, and a newer node may run one",
+    remedy=("Ask through a node on v20.2: --url",),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """One question: may `step` go ahead on `cluster`?
@@ -75,12 +82,10 @@ class Situation:
     def schedules(self) -> tuple[ScheduleRow, ...]:
         """All BACKUP schedules. Raises `NotCollected`."""
         section = self.snapshot.schedules
-        if (
-            isinstance(section, Unavailable)
-            and section.reason is Reason.NOT_IN_THIS_VERSION
-            and all(n.build is not None and n.build.series < Series(20, 2) for n in self.members)
-        ):
-            return ()  # schedules came with 20.2; before it there are none
+        if isinstance(section, Unavailable) and section.reason is Reason.NOT_IN_THIS_VERSION:
+            if all(n.build is not None and n.build.series < Series(20, 2) for n in self.members):
+                return ()  # schedules came with 20.2; before it there are none
+            raise NotCollected("schedules", _ASK_A_NEWER_NODE)
         return self.rows("schedules")
 
     def _prove_job_sight(self) -> None:

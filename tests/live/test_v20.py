@@ -1,0 +1,75 @@
+"""v20.1 to v20.2: other columns on either side of the mix, no schedules, backups that need a licence."""
+
+from __future__ import annotations
+
+from tests.live.cluster import Cluster, until
+from tests.live.conftest import MakeCluster
+from tests.live.test_a_72839 import own
+from tests.live.test_nodes import liveness, membership
+
+TARGET = ("--target", "v20.2.0")
+
+
+def columns(cluster: Cluster, node: int) -> set[str]:
+    return {row[0] for row in cluster.sql("SHOW COLUMNS FROM crdb_internal.gossip_liveness", node)}
+
+
+def test_v20_1_to_v20_2(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster("v20.1.5", "v20.2.0")
+    cluster.sql("CREATE USER nobody")
+    start = cluster.guard("--step", "start", *TARGET)
+    assert start.outcomes("visibility") == {"pass"}
+    assert start.outcomes("A-72839") == {"not-applicable"}
+    assert own(start) <= {"target-release"}
+    assert start.unknowns == set(), start.summary
+    cluster.guard("--step", "start", *TARGET, user="nobody").expect(11)
+    cluster.sql("SET CLUSTER SETTING cluster.preserve_downgrade_option = '20.1'")
+
+    # The same table differs by the gateway. Only the new one knows schedules, and there may be some.
+    cluster.roll(1, "v20.2.0")
+    assert "membership" in columns(cluster, 1)
+    assert "membership" not in columns(cluster, 2)
+    old = cluster.guard("--step", "next-node", *TARGET, node=2).expect(11)
+    assert old.unknowns == {"visibility", "scheduled-backups"}
+    assert "v20.2" in " ".join(old.remedies("visibility"))
+    for node in (1, 2):
+        mixed = cluster.guard("--step", "next-node", *TARGET, node=node)
+        mixed.expect(0 if node == 1 else 11)
+        assert mixed.json["cluster"]["mixed"] is True
+        assert set(liveness(mixed).values()) == {"live"}
+        assert set(membership(mixed).values()) == {"active"}
+        cluster.guard("--step", "next-node", *TARGET, node=node, user="nobody").expect(11)
+    back = cluster.guard("--step", "rollback", "--target", "v20.1.17").expect(0)
+    assert back.outcomes("cluster-version") == {"pass"}
+
+    cluster.sql("CREATE DATABASE shop", node=1)
+    cluster.sql(
+        "CREATE SCHEDULE early FOR BACKUP DATABASE shop INTO 'nodelocal://1/early' RECURRING '@yearly'"
+    )
+    [found] = cluster.guard("--step", "next-node", *TARGET, node=1).expect(0).of("scheduled-backups")
+    assert found["evidence"]["active_schedules"] == 1  # and n2 would have said nothing of it
+    cluster.roll(2, "v20.2.0")
+    last = cluster.guard(*TARGET, "--node", "3").expect(0)
+    assert last.outcomes("auto-finalization") == {"pass"}
+    cluster.roll(3, "v20.2.0")
+    cluster.guard("--step", "finalize", *TARGET).expect(0)
+    cluster.sql("RESET CLUSTER SETTING cluster.preserve_downgrade_option")
+    until(lambda: cluster.one("SHOW CLUSTER SETTING version") == "20.2", "final on 20.2", 120)
+    until(lambda: cluster.guard("--step", "verify", *TARGET).code == 0, "guard agrees", patience=60)
+    refused = cluster.guard("--step", "rollback", "--target", "v20.1.17").expect(10)
+    assert "cluster-version" in refused.blockers
+
+
+def test_v20_1_cannot_tell_decommissioned_from_dead(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster("v20.1.5", size=4)
+    done = cluster.cli("node", "decommission", "4", "--wait=all")
+    assert done.returncode == 0, done.stderr
+    alive = cluster.guard("--step", "verify", node=1)
+    assert membership(alive)[4] == "decommissioning"
+    cluster.stop(4)
+
+    def gone() -> bool:
+        report = cluster.guard("--step", "verify", node=1)
+        return membership(report)[4] == "decommissioned" and report.code == 0
+
+    until(gone, "a stopped node without replicas counts as decommissioned", patience=60)
