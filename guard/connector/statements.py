@@ -194,7 +194,8 @@ PAYLOAD_KEYS: Final = (
 
 _KEYS: Final = ", ".join(f"CASE WHEN p ? '{key}' THEN '{key}' END" for key in PAYLOAD_KEYS)
 _DECODED: Final = (
-    f"SELECT id, status, created, created_by_type, created_by_id, concat_ws(',', {_KEYS}) AS payload_keys,"
+    "SELECT id, status, created, created_by_type, created_by_id,"
+    f" concat_ws(',', {_KEYS}) AS payload_keys,"
     " COALESCE(p->>'usernameProto', p->>'username') AS owner, p->>'finishedMicros' AS finished_micros,"
     " g->>'fractionCompleted' AS fraction_completed, g->>'runningStatus' AS running_status"
     f" FROM (SELECT id, status, created, created_by_type, created_by_id, {_PAYLOAD} AS p,"

@@ -1,4 +1,4 @@
-"""v20.1 to v20.2: other columns on either side of the mix, no schedules, backups that need a licence."""
+"""v20.1 to v20.2: other columns on either side of the mix, and schedules on one only."""
 
 from __future__ import annotations
 

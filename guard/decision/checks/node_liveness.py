@@ -9,6 +9,9 @@ is compared with the cluster's clock, not with this machine's.
 - next-node: block, except for the node that is being restarted now (``--node``).
 - rollback: warn: going back may be the cure.
 
+A node that died a moment ago still passes for live until its record runs out, up to 9 seconds later:
+``--settle 15s`` looks again after that.
+
 A node with a status record but no liveness record is UNKNOWN: a leftover, or something worse.
 
 Reads kv_node_liveness (v21.1.2 and later) and gossip_liveness: admin, or VIEWCLUSTERMETADATA from
