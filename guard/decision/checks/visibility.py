@@ -72,7 +72,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             Outcome.UNKNOWN,
             f"guard could not see: {listed(hidden)}",
-            f"{'; '.join(messages)}.",
+            f"{'; '.join(messages)}{_lost_quorum(situation, why)}.",
             evidence={"hidden": hidden, "reason": why.reason, "sqlstate": why.sqlstate},
             remedy=why.remedy,
             transient=why.reason in (Reason.CONNECTION, Reason.TIMEOUT),
