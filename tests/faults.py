@@ -33,6 +33,7 @@ class Row:
     what: str
     answer: str
     codes: tuple[int, ...]
+    module: str
 
 
 TABLE: Final[list[Row]] = []
@@ -44,7 +45,7 @@ def fault(
     """Put a test into the table, and hold it to what the table says."""
 
     def decorate(test: Callable[P, Run | Sequence[Run]]) -> Callable[P, None]:
-        TABLE.append(Row(group, what, answer, codes))
+        TABLE.append(Row(group, what, answer, codes, test.__module__))
 
         @functools.wraps(test)
         def checked(*args: P.args, **kwargs: P.kwargs) -> None:
