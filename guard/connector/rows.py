@@ -56,6 +56,21 @@ def _must_int(row: Row, name: str) -> int:
     return value
 
 
+def _count(row: Row, name: str) -> int | None:
+    """A size or a number of things. Negative ones would be added up with the others to nothing."""
+    number = _int(row.get(name))
+    if number is not None and number < 0:
+        raise MalformedRow(f"{name} is negative: {number}")
+    return number
+
+
+def _must_count(row: Row, name: str) -> int:
+    _required(row, name)
+    number = _count(row, name)
+    assert number is not None  # noqa: S101 - it is there
+    return number
+
+
 def _float(value: str | None) -> float | None:
     if value is None:
         return None
@@ -210,13 +225,13 @@ def _store_status(row: Row) -> model.StoreStatusRow:
     return model.StoreStatusRow(
         node_id=_must_int(row, "node_id"),
         store_id=_must_int(row, "store_id"),
-        capacity=_int(row.get("capacity")),
-        available=_int(row.get("available")),
-        used=_int(row.get("used")),
-        range_count=_int(row.get("range_count")),
-        lease_count=_int(row.get("lease_count")),
-        unavailable_ranges=_int(row.get("unavailable_ranges")),
-        underreplicated_ranges=_int(row.get("underreplicated_ranges")),
+        capacity=_count(row, "capacity"),
+        available=_count(row, "available"),
+        used=_count(row, "used"),
+        range_count=_count(row, "range_count"),
+        lease_count=_count(row, "lease_count"),
+        unavailable_ranges=_count(row, "unavailable_ranges"),
+        underreplicated_ranges=_count(row, "underreplicated_ranges"),
     )
 
 
@@ -253,9 +268,9 @@ def _replication_stats(row: Row) -> model.ReplicationStatsRow:
     return model.ReplicationStatsRow(
         zone_id=_must_int(row, "zone_id"),
         subzone_id=_must_int(row, "subzone_id"),
-        total_ranges=_must_int(row, "total_ranges"),
-        unavailable_ranges=_must_int(row, "unavailable_ranges"),
-        under_replicated_ranges=_must_int(row, "under_replicated_ranges"),
+        total_ranges=_must_count(row, "total_ranges"),
+        unavailable_ranges=_must_count(row, "unavailable_ranges"),
+        under_replicated_ranges=_must_count(row, "under_replicated_ranges"),
         generated=timestamp(row.get("generated")),
     )
 
@@ -265,14 +280,14 @@ def _critical_locality(row: Row) -> model.CriticalLocalityRow:
         zone_id=_must_int(row, "zone_id"),
         subzone_id=_must_int(row, "subzone_id"),
         locality=_required(row, "locality"),
-        at_risk_ranges=_must_int(row, "at_risk_ranges"),
+        at_risk_ranges=_must_count(row, "at_risk_ranges"),
         generated=timestamp(row.get("generated")),
     )
 
 
 def _zone_replicas(row: Row) -> model.ZoneReplicasRow:
     return model.ZoneReplicasRow(
-        num_replicas=_must_int(row, "num_replicas"), num_voters=_int(row.get("num_voters"))
+        num_replicas=_must_count(row, "num_replicas"), num_voters=_count(row, "num_voters")
     )
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Collected",
     "Connection",
+    "Count",
     "CriticalLocalityRow",
     "FeatureRow",
     "GossipNodeRow",
@@ -52,6 +53,10 @@ SCHEMA_VERSION: Final = "1"
 
 Time = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 """A moment with its offset: without one it could not be compared with the others."""
+
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+"""A size or a number of things: a negative one would hide those of other nodes in a sum."""
 
 
 class Reason(StrEnum):
@@ -208,13 +213,13 @@ class StoreStatusRow(_Struct, frozen=True):
 
     node_id: int
     store_id: int
-    capacity: int | None
-    available: int | None
-    used: int | None
-    range_count: int | None
-    lease_count: int | None
-    unavailable_ranges: int | None
-    underreplicated_ranges: int | None
+    capacity: Count | None
+    available: Count | None
+    used: Count | None
+    range_count: Count | None
+    lease_count: Count | None
+    unavailable_ranges: Count | None
+    underreplicated_ranges: Count | None
 
 
 class SettingRow(_Struct, frozen=True):
@@ -271,9 +276,9 @@ class ReplicationStatsRow(_Struct, frozen=True):
 
     zone_id: int
     subzone_id: int
-    total_ranges: int
-    unavailable_ranges: int
-    under_replicated_ranges: int
+    total_ranges: Count
+    unavailable_ranges: Count
+    under_replicated_ranges: Count
     generated: Time | None = None
 
 
@@ -283,15 +288,15 @@ class CriticalLocalityRow(_Struct, frozen=True):
     zone_id: int
     subzone_id: int
     locality: str
-    at_risk_ranges: int
+    at_risk_ranges: Count
     generated: Time | None = None
 
 
 class ZoneReplicasRow(_Struct, frozen=True):
     """A replication factor that some zone asks for. `num_voters` is None where all replicas vote."""
 
-    num_replicas: int
-    num_voters: int | None
+    num_replicas: Count
+    num_voters: Count | None
 
 
 class LicenseRow(_Struct, frozen=True):

@@ -163,8 +163,25 @@ def test_what_is_no_number_is_refused(section: str, name: str, text: str) -> Non
     ],
 )
 def test_numbers_as_servers_print_them(text: str, number: int) -> None:
-    row = PARSERS["store_status"](GOOD["store_status"] | {"underreplicated_ranges": text})
-    assert row.underreplicated_ranges == number
+    row = PARSERS["gossip_liveness"](GOOD["gossip_liveness"] | {"epoch": text})
+    assert row.epoch == number
+
+
+_COUNTS = {
+    "capacity", "available", "used", "range_count", "lease_count", "unavailable_ranges",
+    "underreplicated_ranges", "total_ranges", "under_replicated_ranges", "at_risk_ranges",
+    "num_replicas", "num_voters",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("section", "name"), [cell for cell in _cells(_COUNTS) if cell != ("features", "used")]
+)
+@pytest.mark.parametrize("text", ["-1", "-1E+1", "-9223372036854775808"])
+def test_there_is_no_negative_number_of_things(section: str, name: str, text: str) -> None:
+    """Added up with those of other nodes it would hide them."""
+    with pytest.raises(MalformedRow, match=name):
+        PARSERS[section](GOOD[section] | {name: text})
 
 
 @pytest.mark.parametrize(("section", "name"), _cells(_TIMES))
