@@ -66,21 +66,18 @@ class Phase(IntEnum):
 _XYZ = r"v(?P<year>[1-9]\d{0,3})\.(?P<ordinal>[1-9]\d{0,3})\.(?P<patch>0|[1-9]\d{0,5})"
 _N = r"(?:0|[1-9]\d{0,8})"
 _FIPS = r"(?P<fips>-fips)?"
-_PATTERNS: Final = tuple(
-    re.compile(pattern, re.ASCII)
-    for pattern in (
-        rf"{_XYZ}{_FIPS}",
-        rf"{_XYZ}-(?P<phase>alpha|beta|rc|cloudonly)\.(?P<phase_ordinal>\d{{1,9}}){_FIPS}",
-        rf"{_XYZ}-(?P<custom>{_N})-g[a-f0-9]+{_FIPS}",
-        rf"{_XYZ}-(?P<phase>alpha|beta|rc|cloudonly)\.(?P<phase_ordinal>\d{{1,9}})"
-        rf"-(?P<custom>{_N})-g[a-f0-9]+{_FIPS}",
-        rf"{_XYZ}-(?P<phase>alpha|beta|rc|cloudonly)\.(?P<phase_ordinal>\d{{1,9}})"
-        rf"-cloudonly(?:-rc|\.)(?P<sub>{_N})",
-        rf"{_XYZ}-(?P<phase>cloudonly)-rc(?P<phase_ordinal>\d{{1,9}})",
-        rf"{_XYZ}-(?P<phase>cloudonly)(?P<phase_ordinal>\d{{1,9}})?",
-        rf"{_XYZ}-(?P<adhoc>[-a-zA-Z0-9.+]+)",
-        r"sha256:(?P<adhoc>[^:\s]+):latest-v(?P<year>[1-9]\d{0,3})\.(?P<ordinal>[1-9]\d{0,3})-build",
-    )
+_PATTERNS: Final = (
+    rf"{_XYZ}{_FIPS}",
+    rf"{_XYZ}-(?P<phase>alpha|beta|rc|cloudonly)\.(?P<phase_ordinal>\d{{1,9}}){_FIPS}",
+    rf"{_XYZ}-(?P<custom>{_N})-g[a-f0-9]+{_FIPS}",
+    rf"{_XYZ}-(?P<phase>alpha|beta|rc|cloudonly)\.(?P<phase_ordinal>\d{{1,9}})"
+    rf"-(?P<custom>{_N})-g[a-f0-9]+{_FIPS}",
+    rf"{_XYZ}-(?P<phase>alpha|beta|rc|cloudonly)\.(?P<phase_ordinal>\d{{1,9}})"
+    rf"-cloudonly(?:-rc|\.)(?P<sub>{_N})",
+    rf"{_XYZ}-(?P<phase>cloudonly)-rc(?P<phase_ordinal>\d{{1,9}})",
+    rf"{_XYZ}-(?P<phase>cloudonly)(?P<phase_ordinal>\d{{1,9}})?",
+    rf"{_XYZ}-(?P<adhoc>[-a-zA-Z0-9.+]+)",
+    r"sha256:(?P<adhoc>[^:\s]+):latest-v(?P<year>[1-9]\d{0,3})\.(?P<ordinal>[1-9]\d{0,3})-build",
 )
 
 
@@ -111,8 +108,8 @@ class Build:
             VersionError: the text is no build tag; ``unknown``, which unstamped builds report, and
                 the empty string are among those.
         """
-        for pattern in _PATTERNS:
-            match = pattern.fullmatch(tag)
+        for pattern in _PATTERNS:  # compiled when first needed: nearly every tag fits the first
+            match = re.fullmatch(pattern, tag, re.ASCII)
             if match is None:
                 continue
             got = match.groupdict()

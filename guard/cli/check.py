@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Final, TextIO
+from threading import Thread
+from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
 import typer
 
@@ -23,6 +25,10 @@ from guard.cli.options import (
 )
 from guard.decision.result import FailOn, Step
 from guard.report import Format
+
+if TYPE_CHECKING:
+    from guard.catalog import Catalog
+    from guard.versions import Build
 
 __all__ = ["app"]
 
@@ -119,28 +125,19 @@ def check(
     from guard.cli.process import emit
     from guard.cli.source import take_snapshot
     from guard.cli.waiting import Patience, Progress, watch
-    from guard.decision.apply_policy import Ids
-    from guard.decision.checks import ALL
-    from guard.decision.engine import evaluate
-    from guard.decision.fingerprint import is_fingerprint
     from guard.decision.policy import PolicyError
     from guard.decision.result import Decision
     from guard.report import Options, renderer
     from guard.report.plain import plain
-    from guard.versions import Build, VersionError
 
-    try:
-        wanted = Build.parse(target if target.startswith("v") else f"v{target}") if target else None
-    except VersionError:
-        usage(f"--target {target!r} is not a build such as v21.2.1")
+    wanted = _build(target)
     if step is Step.START and wanted is None:
         usage("--step start needs --target vX.Y.Z: where is the upgrade going?")
     if snapshot is not None and (wait or settle):
         usage("--wait and --settle need a cluster to look at again, and --snapshot is one look")
     if (settle or dt.timedelta()) > dt.timedelta(hours=1) or (wait or dt.timedelta()) > _LONGEST_WAIT:
         usage("--settle takes at most 1h and --wait at most 31d")
-    if expect_fingerprint is not None and not is_fingerprint(expect_fingerprint):
-        usage("--expect-fingerprint: not a fingerprint, which is 16 hexadecimal digits")
+    _validate_fingerprint(expect_fingerprint)
     if policy is not None and no_policy:
         usage("--policy and --no-policy exclude each other")
     try:
@@ -153,14 +150,19 @@ def check(
             ignore=no_policy,
             accept=accept or (),
             reasons=reason or (),
-            known=Ids.of(ALL, catalog).known,
+            known=lambda: _known_ids(catalog),
         )
     except PolicyError as error:
         usage(plain(error))
     log = logger(verbose, log_format)
 
+    # While the cluster answers there is time to import what judges the answer.
+    Thread(target=_preload, args=(output,), name="guard-preload", daemon=True).start()
+
     def look(seconds: float) -> Decision:
         seen = take_snapshot(url, snapshot, certs_dir, dt.timedelta(seconds=seconds), log)
+        from guard.decision.engine import evaluate
+
         found = evaluate(
             seen,
             step=step,
@@ -191,6 +193,40 @@ def check(
     )
     emit(renderer(output)(decision, options))
     raise typer.Exit(decision.exit_code(fail_on))
+
+
+def _build(target: str | None) -> Build | None:
+    from guard.versions import Build, VersionError
+
+    if target is None:
+        return None
+    try:
+        return Build.parse(target if target.startswith("v") else f"v{target}")
+    except VersionError:
+        usage(f"--target {target!r} is not a build such as v21.2.1")
+
+
+def _validate_fingerprint(token: str | None) -> None:
+    if token is None:
+        return
+    from guard.decision.fingerprint import is_fingerprint
+
+    if not is_fingerprint(token):
+        usage("--expect-fingerprint: not a fingerprint, which is 16 hexadecimal digits")
+
+
+def _known_ids(catalog: Catalog) -> tuple[str, ...]:
+    from guard.decision.apply_policy import Ids
+    from guard.decision.checks import ALL
+
+    return Ids.of(ALL, catalog).known
+
+
+def _preload(output: Format) -> None:
+    from guard.report import renderer
+
+    import_module("guard.decision.engine")
+    renderer(output)
 
 
 def _colour() -> bool:

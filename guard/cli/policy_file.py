@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,9 +101,11 @@ def policy_for_run(
     ignore: bool,
     accept: Sequence[str],
     reasons: Sequence[str],
-    known: Collection[str],
+    known: Callable[[], Collection[str]],
 ) -> tuple[Policy, tuple[str, ...]]:
     """The policy of one run of ``guard check``, and notices that say where it came from.
+
+    `known` gives the ids of all checks and advisories; it is called only if there is a policy.
 
     Raises:
         PolicyError: as `load_policy` and `accepted`.
@@ -114,9 +116,9 @@ def policy_for_run(
         path = discover(Path())
     policy = Policy()
     if path is not None:
-        policy = load_policy(path, known)
+        policy = load_policy(path, known())
         notices = (f"policy read from {path}",)
-    rules = accepted(accept, reasons, known)
+    rules = accepted(accept, reasons, known()) if accept or reasons else ()
     if rules:
         import dataclasses
 

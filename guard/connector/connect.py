@@ -7,6 +7,7 @@ server that is no CockroachDB) ends the attempts at once.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 import threading
@@ -149,6 +150,10 @@ def _resolve(target: Target, patience: float) -> list[str | None]:
     """
     if target.host.startswith(("/", "@")) or "hostaddr" in target.params:
         return [None]
+    try:
+        return [str(ipaddress.ip_address(target.host))]
+    except ValueError:
+        pass
     found: list[str] = []
     problems: list[str] = []
 

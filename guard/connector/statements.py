@@ -249,7 +249,7 @@ ACTIVE_SHOW_JOBS: Final = Statement(
 )
 
 # The history: the newest finished jobs only, read backwards along the index on (status, created).
-HISTORY_LIMIT: Final = 500
+HISTORY_LIMIT: Final = 200
 
 
 def _newest(status: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from guard.decision.result import Finding, Outcome, Step
-from guard.decision.situation import Situation
+
+if TYPE_CHECKING:
+    from guard.decision.situation import Situation
 
 __all__ = ["ALL_STEPS", "DOCS", "UPGRADE_DOCS", "Check", "age", "listed"]
 
