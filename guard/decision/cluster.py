@@ -223,6 +223,7 @@ def _nodes(snapshot: Snapshot, now: dt.datetime) -> tuple[Node, ...]:
     for store in _collected(snapshot.store_status):
         ranges[store.node_id] = ranges.get(store.node_id, 0) + (store.range_count or 0)
     dead_after = _dead_after(snapshot)
+    half_is_all = _cannot_finish_decommissioning(snapshot)
     nodes = []
     for node_id in sorted({*gossip_liveness, *kv_liveness, *gossip, *status}):
         records = [r for r in (kv_liveness.get(node_id), gossip_liveness.get(node_id)) if r]
@@ -244,7 +245,7 @@ def _nodes(snapshot: Snapshot, now: dt.datetime) -> tuple[Node, ...]:
                 doubt=doubt,
                 server_version=server_version,
                 liveness=state,
-                membership=_membership(records, state, ranges.get(node_id)),
+                membership=_membership(records, state, ranges.get(node_id), half_is_all=half_is_all),
                 address=first.address if first else None,
                 locality=first.locality if first else None,
                 started_at=max(started, default=None),
@@ -293,16 +294,29 @@ def _liveness(
     return (Liveness.DEAD if now - latest > dead_after else Liveness.SUSPECT), latest
 
 
-def _membership(records: list[LivenessRow], state: Liveness, range_count: int | None) -> str:
+def _cannot_finish_decommissioning(snapshot: Snapshot) -> bool:
+    """True until v20.2 is final: before it nothing writes the membership `decommissioned`."""
+    for row in _collected(snapshot.settings):
+        if row.name == "version" and row.value:
+            try:
+                return ClusterVersion.parse(row.value).series < Series(20, 2)
+            except VersionError:
+                return False
+    return False
+
+
+def _membership(
+    records: list[LivenessRow], state: Liveness, range_count: int | None, *, half_is_all: bool
+) -> str:
     named = [r.membership for r in records if r.membership is not None]
-    if named:
+    if named and not (half_is_all and named[0] == "decommissioning"):
         return named[0]  # KV first: gossip may lag behind
     if not records:
         return "unknown"
-    if not any(r.decommissioning for r in records):
+    if not named and not any(r.decommissioning for r in records):
         return "active"
-    # 20.1 knows no `decommissioned`. Its own auto-upgrade takes a decommissioning node whose
-    # liveness has run out for gone; guard wants no replica left on it as well.
+    # A cluster on 20.1 knows no `decommissioned`. Its own auto-upgrade takes a decommissioning node
+    # whose liveness has run out for gone; guard wants no replica left on it as well.
     if state in (Liveness.DEAD, Liveness.SUSPECT) and not range_count:
         return "decommissioned"
     return "decommissioning"

@@ -100,6 +100,25 @@ def test_20_1_has_no_membership_column(
     assert member(seen, 4).membership == membership
 
 
+@pytest.mark.parametrize(
+    ("version", "state", "replicas", "membership"),
+    [
+        ("20.1", "dead", 0, "decommissioned"),
+        ("20.1", "dead", 12, "decommissioning"),
+        ("20.1", "live", 0, "decommissioning"),
+        ("20.2", "dead", 0, "decommissioning"),
+    ],
+)
+def test_until_20_2_is_final_no_node_can_become_decommissioned(
+    version: str, state: str, replicas: int, membership: str
+) -> None:
+    """A v20.2 gateway has the column, but a node removed under v20.1 stays `decommissioning` in it."""
+    mixed = [node(1, "v20.2.19"), node(2, "v20.1.17"), node(3, "v20.1.17")]
+    removed = node(4, "v20.1.5", state=state, membership="decommissioning", range_count=replicas)
+    seen = snapshot([*mixed, removed], version=version, gateway="v20.2.19")
+    assert member(seen, 4).membership == membership
+
+
 def test_kv_liveness_is_absent_up_to_21_1_1_and_gossip_alone_decides() -> None:
     seen = put(snapshot(), kv_node_liveness=unavailable(Reason.NOT_IN_THIS_VERSION, sqlstate="42P01"))
     assert len(Cluster.of(seen).members) == 3
