@@ -89,7 +89,7 @@ def evaluate(
     connected = isinstance(snapshot.connection, Connection)
     inferred, reason = connected and step is Step.AUTO, "named by the caller" if connected else ""
     if inferred:
-        inference = infer_step(cluster, wanted)
+        inference = infer_step(cluster, wanted, node)
         step, reason = inference.step, inference.reason
         inferred = step is not Step.AUTO
     situation = Situation(

@@ -47,13 +47,32 @@ def infer_target(cluster: Cluster, step: Step) -> Build | None:
     return max(builds)
 
 
-def infer_step(cluster: Cluster, target: Build | None) -> Inference:
+def infer_step(cluster: Cluster, target: Build | None, node_id: int | None = None) -> Inference:
     """Infer the step that comes next.
 
     Args:
         cluster: the cluster.
         target: the build the caller wants to reach, None if not said.
+        node_id: the node the caller is about to restart, None if not said.
     """
+    found = _infer(cluster, target)
+    if node_id is None or target is not None or found.step not in (Step.FINALIZE, Step.VERIFY):
+        return found
+    try:
+        if cluster.version.migrating:
+            return found
+    except NotCollected:
+        return found
+    # Permission to verify must not pass for permission to restart that node.
+    seen = found.reason.split(";")[0]
+    return Inference(
+        Step.AUTO,
+        f"cannot tell: n{node_id} is about to be restarted, but {seen}, so nothing says on which "
+        "build; add --target vX.Y.Z",
+    )
+
+
+def _infer(cluster: Cluster, target: Build | None) -> Inference:
     try:
         members, version = cluster.members, cluster.version
     except NotCollected as missing:

@@ -7,7 +7,7 @@ import pytest
 from guard.decision.engine import evaluate
 from guard.decision.result import Step, Verdict
 from guard.snapshot.model import Reason
-from tests.building import Node, node, put, snapshot, three, unavailable
+from tests.building import Node, job, node, put, snapshot, three, unavailable
 
 
 def nodes(*builds: str) -> list[Node]:
@@ -75,6 +75,19 @@ def test_when_it_cannot_be_told_the_answer_is_unknown(seen: object) -> None:
     decision = evaluate(seen, target="v21.2.1")  # type: ignore[arg-type]
     assert (decision.step, decision.verdict) == (Step.AUTO, Verdict.UNKNOWN)
     assert any(f.check == "step" for f in decision.findings)
+
+
+@pytest.mark.parametrize(("built", "version"), [(OLD, "21.1"), (NEW, "21.1"), (NEW, "21.2")])
+def test_permission_to_verify_or_finalize_is_not_permission_to_restart_a_node(
+    built: list[Node], version: str
+) -> None:
+    """`guard check --node 2` before the first restart: every node looks alike, and a backup runs."""
+    decision = evaluate(snapshot(built, version=version, jobs=[job()]), node=2)
+    assert (decision.step, decision.verdict) == (Step.AUTO, Verdict.UNKNOWN)
+    assert "n2 is about to be restarted" in decision.step_reason
+    assert "--target" in decision.step_reason
+    named = evaluate(snapshot(MIXED), node=2)
+    assert named.step is Step.NEXT_NODE
 
 
 def test_decommissioned_nodes_do_not_lead_the_inference_astray() -> None:
