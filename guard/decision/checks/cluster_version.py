@@ -18,6 +18,7 @@ CLUSTER SETTING version. Unreadable means UNKNOWN and cannot be waived.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from guard.decision.check import UPGRADE_DOCS, Check
 from guard.decision.result import Finding, Outcome, Step
@@ -26,7 +27,8 @@ from guard.versions import Series
 
 __all__ = ["CHECK"]
 
-_RESET = "RESET CLUSTER SETTING cluster.preserve_downgrade_option;"
+_PRESERVE: Final = "cluster.preserve_downgrade_option"
+_AUTO: Final = "cluster.auto_upgrade.enabled"  # from v23.2 on
 
 
 def run(situation: Situation) -> Iterator[Finding]:
@@ -99,10 +101,20 @@ def _migrating(situation: Situation, evidence: dict[str, object]) -> Finding:
     )
 
 
+def _resets(situation: Situation) -> tuple[str, ...]:
+    """The statements that let the cluster finalize, as its settings stand; none if nothing holds it."""
+    setting = situation.cluster.setting
+    held = [_PRESERVE] if setting(_PRESERVE) != "" else []
+    held += [_AUTO] if setting(_AUTO) == "false" else []
+    return tuple(f"RESET CLUSTER SETTING {name};" for name in held)
+
+
 def _final(
     situation: Situation, ahead: bool, newest: Series | None, evidence: dict[str, object]
 ) -> Iterator[Finding]:
     active, step = situation.cluster.version.active, situation.step
+    resets = _resets(situation)
+    by_itself = "Nothing holds it back: CockroachDB finalizes within a minute, once every node is new."
     if situation.finalizing:
         yield CHECK.finding(
             Outcome.PASS, f"the cluster version is {active} and not migrating", evidence=evidence
@@ -114,7 +126,8 @@ def _final(
             "A cluster is upgraded by one major version at a time, and the last one is not over.",
             evidence=evidence,
             remedy=(
-                f"Finalize it first: {_RESET}",
+                f"Finalize it first: {resets[0]}" if resets else f"Finalize it first. {by_itself}",
+                *resets[1:],
                 "If you are in the middle of that upgrade, ask with --step next-node or finalize.",
             ),
         )
@@ -129,7 +142,8 @@ def _final(
         yield CHECK.finding(
             Outcome.PASS,
             f"the cluster version is {active}, ready to be finalized to {newest}",
-            f"Finalizing cannot be undone. It is done by: {_RESET}",
+            "Finalizing cannot be undone. "
+            + (f"It is done by: {' '.join(resets)}" if resets else by_itself),
             evidence=evidence,
         )
     elif (
@@ -152,7 +166,9 @@ def _final(
             f"the upgrade is not finalized: binaries v{newest}, cluster version {active}",
             "New features stay off, and what is broken until finalization stays broken.",
             evidence=evidence,
-            remedy=(f"When you are sure: {_RESET}",),
+            remedy=(f"When you are sure: {resets[0]}", *resets[1:]) if resets else (by_itself,),
+            transient=not resets
+            and all(n.build is not None and n.build.series > active.series for n in situation.members),
         )
     else:
         state = "is {}, and not migrating" if ahead else "is final: {}"

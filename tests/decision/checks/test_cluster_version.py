@@ -95,3 +95,31 @@ def test_a_testing_release_at_rest_is_unknown_and_not_migrating(step: str) -> No
 )
 def test_what_cannot_be_read_is_unknown(step: str, sections: dict) -> None:  # type: ignore[type-arg]
     assert outcomes("cluster-version", put(snapshot(), **sections), step, "v21.1.12") == [UNKNOWN]
+
+
+RESET_PRESERVE = "RESET CLUSTER SETTING cluster.preserve_downgrade_option;"
+RESET_AUTO = "RESET CLUSTER SETTING cluster.auto_upgrade.enabled;"
+
+
+@pytest.mark.parametrize(
+    ("preserve", "auto", "statements"),
+    [
+        ("24.1", "true", [RESET_PRESERVE]),
+        ("24.1", "false", [RESET_PRESERVE, RESET_AUTO]),
+        ("", "false", [RESET_AUTO]),
+        ("", "true", []),
+    ],
+)
+def test_the_way_to_finalize_names_what_holds_it_back(
+    preserve: str, auto: str, statements: list[str]
+) -> None:
+    settings = {"cluster.preserve_downgrade_option": preserve, "cluster.auto_upgrade.enabled": auto}
+    seen = snapshot(three("v24.3.33"), version="24.1", gateway="v24.3.33", settings=settings)
+    ready = one("cluster-version", seen, "finalize", "v24.3.33")
+    unfinished = one("cluster-version", seen, "verify", "v24.3.33")
+    before = one("cluster-version", seen, "start", "v25.2.19")
+    assert (ready.outcome, unfinished.outcome, before.outcome) == (PASS, BLOCK, BLOCK)
+    for text in (ready.detail, " ".join(unfinished.remedy), " ".join(before.remedy)):
+        assert [each for each in (RESET_PRESERVE, RESET_AUTO) if each in text] == statements
+        assert ("by itself" in text or "Nothing holds it back" in text) is (not statements)
+    assert unfinished.transient is (not statements)
