@@ -180,19 +180,26 @@ _VERSION_HIDDEN: Final = Unavailable(
 )
 
 
+_EMPTY: Final = Unavailable(
+    reason=Reason.MALFORMED, message="an empty answer where every node has a row"
+)
+
+
+_EMPTY: Final = Unavailable(
+    reason=Reason.MALFORMED, message="an empty answer where every node has a row"
+)
+
+
 def _missing_for_nodes(snapshot: Snapshot) -> NotCollected | None:
     for name in ("gossip_liveness", "gossip_nodes", "node_status"):
         section = getattr(snapshot, name)
         if isinstance(section, Unavailable):
             return NotCollected(name, section)
         if not section.rows:
-            return NotCollected(
-                name,
-                Unavailable(
-                    reason=Reason.MALFORMED, message="an empty answer where every node has a row"
-                ),
-            )
+            return NotCollected(name, _EMPTY)
     kv = snapshot.kv_node_liveness
+    if isinstance(kv, Collected) and not kv.rows:
+        return NotCollected("kv_node_liveness", _EMPTY)
     # Absent up to 21.1.1; anything else that keeps it away means gossip alone, which may be stale.
     if isinstance(kv, Unavailable) and not (
         kv.reason is Reason.NOT_IN_THIS_VERSION and _gateway_series(snapshot) <= Series(21, 1)

@@ -137,8 +137,11 @@ def test_no_check_at_all_is_not_permission() -> None:
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize(
     "section",
-    ["gossip_liveness", "gossip_nodes", "node_status", "store_status", "settings", "kv_version"],
-)
+    [
+        "gossip_liveness", "gossip_nodes", "node_status", "kv_node_liveness", "store_status",
+        "settings", "kv_version", "identity", "privileges",
+    ],
+)  # fmt: skip
 def test_empty_input_is_not_accepted(step: Step, section: str) -> None:
     decision = ask(put(snapshot(), **{section: collected()}), step)
     assert decision.verdict is not Verdict.ALLOW

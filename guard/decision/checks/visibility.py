@@ -15,6 +15,7 @@ be seen at all: connect to the system virtual cluster.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from guard.decision.check import DOCS, Check, listed
 from guard.decision.cluster import NotCollected
@@ -27,10 +28,18 @@ from guard.snapshot.sight import JobSight
 __all__ = ["CHECK"]
 
 
+_NO_IDENTITY: Final = Unavailable(
+    reason=Reason.MALFORMED, message="not exactly one user and one clock where there always is one"
+)
+
+
 def _what_is_missing(situation: Situation) -> Iterator[tuple[str, Unavailable]]:
     cluster = situation.cluster
-    if isinstance(cluster.snapshot.identity, Unavailable):
-        yield "identity", cluster.snapshot.identity
+    identity = cluster.snapshot.identity
+    if isinstance(identity, Unavailable):
+        yield "identity", identity
+    elif len(identity.rows) != 1:  # without the cluster's clock nothing can be called due or dead
+        yield "identity", _NO_IDENTITY
     for what, look in (
         ("nodes", lambda: cluster.members),
         ("settings", lambda: cluster.setting("version")),
