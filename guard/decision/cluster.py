@@ -185,11 +185,6 @@ _EMPTY: Final = Unavailable(
 )
 
 
-_EMPTY: Final = Unavailable(
-    reason=Reason.MALFORMED, message="an empty answer where every node has a row"
-)
-
-
 def _missing_for_nodes(snapshot: Snapshot) -> NotCollected | None:
     for name in ("gossip_liveness", "gossip_nodes", "node_status"):
         section = getattr(snapshot, name)

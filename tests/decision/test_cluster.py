@@ -131,6 +131,12 @@ def test_kv_liveness_that_is_hidden_for_any_other_reason_hides_the_members(reaso
         _ = Cluster.of(seen).members
 
 
+def test_kv_liveness_without_a_single_row_hides_the_members() -> None:
+    with pytest.raises(NotCollected) as missing:
+        _ = Cluster.of(put(snapshot(), kv_node_liveness=collected())).members
+    assert missing.value.section == "kv_node_liveness"
+
+
 @pytest.mark.parametrize("section", ["gossip_liveness", "gossip_nodes", "node_status"])
 @pytest.mark.parametrize("empty", [collected(), unavailable(Reason.NOT_IN_THIS_VERSION)])
 def test_no_table_may_be_missing_or_empty(section: str, empty: Any) -> None:
