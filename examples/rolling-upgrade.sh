@@ -104,7 +104,14 @@ for host in "${hosts[@]}"; do
         continue
     fi
     # Asked through the node itself: it still runs the old build, which knows the old settings.
-    gate "$host" next-node --node "$(sql "$host" 'SHOW node_id')"
+    through=$host
+    if [[ $version == 20.1 ]]; then
+        # But v20.1 knows no backup schedules, and the nodes on v20.2 may have some: ask one of those.
+        for other in "${hosts[@]}"; do
+            if runs_target "$other"; then through=$other; fi
+        done
+    fi
+    gate "$through" next-node --node "$(sql "$host" 'SHOW node_id')"
     say "$host: restarting on $TARGET"
     stop_node "$host"
     install_binary "$host"
