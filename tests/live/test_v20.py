@@ -73,3 +73,18 @@ def test_v20_1_cannot_tell_decommissioned_from_dead(make_cluster: MakeCluster) -
         return membership(report)[4] == "decommissioned" and report.code == 0
 
     until(gone, "a stopped node without replicas counts as decommissioned", patience=60)
+
+
+def test_a_node_removed_under_v20_1_does_not_hold_up_the_upgrade(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster("v20.1.5", "v20.2.0", size=4)
+    done = cluster.cli("node", "decommission", "4", "--wait=all")
+    assert done.returncode == 0, done.stderr
+    cluster.stop(4)
+    cluster.sql("SET CLUSTER SETTING cluster.preserve_downgrade_option = '20.1'")
+    cluster.roll(1, "v20.2.0")
+
+    def allowed() -> bool:
+        report = cluster.guard("--step", "next-node", *TARGET, "--node", "2", node=1)
+        return membership(report)[4] == "decommissioned" and report.code == 0
+
+    until(allowed, "v20.2 still calls it decommissioning, and guard does not", patience=120)
