@@ -233,6 +233,34 @@ def test_the_right_password(fake: Fake, secured: str) -> Run:
         )
 
 
+@pytest.fixture(scope="module")
+def lapsed(fake: Fake) -> str:
+    """A user whose password was good until some time ago."""
+    with fake.postgres.connect() as connection:
+        connection.execute(
+            "CREATE ROLE lapsed LOGIN PASSWORD 'correct-horse' VALID UNTIL '2001-01-01 00:00:00'"
+        )
+    fake.postgres.login_rules("local all lapsed,secured,tls_user scram-sha-256")
+    return "lapsed"
+
+
+# CockroachDB names the reason, PostgreSQL takes it for a wrong password.
+_EXPIRED = Error("28P01", "password is expired")
+
+
+@pytest.mark.parametrize("login_error", [None, _EXPIRED], ids=["as PostgreSQL", "as CockroachDB"])
+@fault("the password has expired", "UNKNOWN at once, without another try", 11)
+def test_an_expired_password(fake: Fake, lapsed: str, login_error: Error | None) -> Run:
+    with fake.gateway(FINAL, login_error=login_error) as gateway:
+        run = in_time(
+            *CHECK, "--url", gateway.url(lapsed), seconds=20, env={"PGPASSWORD": "correct-horse"}
+        )
+        assert gateway.connections == 1
+    assert "password" in run.out
+    assert "correct-horse" not in run.out + run.err
+    return run
+
+
 _NO_QUORUM = Error(
     "28000",
     "internal error while retrieving user account memberships: operation "
@@ -366,7 +394,11 @@ def breakable() -> Iterator[Fake]:
     except CannotRun as reason:
         pytest.skip(f"no PostgreSQL server to break: {reason}")
     try:
-        yield Fake(server)
+        fake = Fake(server)
+        fake.database(FINAL)
+        with server.connect() as connection:
+            connection.execute("CHECKPOINT")  # commits are not synchronous, and it will be killed
+        yield fake
     finally:
         server.close()
 
@@ -379,6 +411,20 @@ def test_killed(breakable: Fake) -> Run:
             return check(gateway, seconds=5)
     finally:
         breakable.postgres.start()
+
+
+@fault("the server restarts between two statements", "looks again from the start", 0)
+def test_restarted(breakable: Fake) -> Run:
+    def restart() -> None:
+        breakable.postgres.kill()
+        breakable.postgres.start()
+
+    once = Fault(What.CALL, When.BEFORE, statements.KV_NODE_STATUS.sql, 1, call=restart)
+    with breakable.gateway(FINAL, faults=[once]) as gateway:
+        run = check(gateway, seconds=15)
+        assert gateway.connections == 2
+        assert gateway.statements.count(statements.GOSSIP_NODES.sql) == 2
+    return run
 
 
 @fault("the gateway is killed, another host is there", "starts again there, names it", 0)
@@ -479,6 +525,24 @@ def test_another_gateway_of_another_version(fake: Fake) -> Run:
     assert {s.value for s in snapshot.settings.rows if s.name == "version"} == {"21.2"}
     assert run.json["cluster"]["active_version"] == "21.2"
     return run
+
+
+@fault("the gateway runs another version than the rest", "sees what every other gateway sees", 10)
+def test_a_gateway_of_another_version(fake: Fake) -> list[Run]:
+    """A cluster of v21.2.0 and v21.1.11 nodes, looked at through either kind."""
+    runs = []
+    for kind, build in (("old", "v21.1.11"), ("new", "v21.2.0")):
+        recording = load(f"v21.1.11-to-v21.2.0/06-mixed-backup-running-via-{kind}")
+        assert build in recording.crdb_version
+        with fake.gateway(recording) as gateway:
+            runs.append(check(gateway))
+    told = [{(f["check"], f["outcome"]) for f in run.json["findings"]} for run in runs]
+    assert told[0] == told[1]
+    assert ("mixed-version", "block") in told[0]
+    builds = [{n["node_id"]: n["build"] for n in run.json["cluster"]["nodes"]} for run in runs]
+    assert builds[0] == builds[1]
+    assert set(builds[0].values()) == {"v21.1.11", "v21.2.0"}
+    return runs
 
 
 @pytest.mark.parametrize("days", [-400, -1, 1, 400])
