@@ -91,8 +91,8 @@ def on(release: Release, *, admin: bool, grants: tuple[str, ...] = _ALL) -> Reco
     return base.but(f"{release.build}-{who}", **queries)
 
 
-def check(fake: Fake, release: Release, recording: Recording) -> Run:
-    announced = load(FINAL).crdb_version.replace("v21.2.0", release.build)
+def check(fake: Fake, release: Release, recording: Recording, build: str | None = None) -> Run:
+    announced = load(FINAL).crdb_version.replace("v21.2.0", build or release.build)
     with fake.gateway(recording, crdb_version=announced) as gateway:
         return in_time(
             "check", "--step", "verify", "--format", "json", "--url", gateway.url("low"), seconds=20
@@ -143,6 +143,16 @@ def test_without_the_privilege_to_see_jobs(fake: Fake, release: Release) -> Run:
     grants = tuple(name for name in _ALL if name != "VIEWJOB")
     run = check(fake, release, on(release, admin=False, grants=grants))
     assert f'GRANT {release.jobs} TO "low";' in granted(run)
+    return run
+
+
+@fault("the gateway announces no version that can be read, and the user is no admin",
+       "UNKNOWN: only the admin role would do on any release", 11, group="Privileges")  # fmt: skip
+def test_an_unreadable_version(fake: Fake) -> Run:
+    release = RELEASES[2]
+    run = check(fake, release, on(release, admin=False), "custom-build")
+    assert granted(run) == {'GRANT admin TO "low";'}
+    assert check(fake, release, on(release, admin=True), "custom-build").code == 0
     return run
 
 

@@ -119,3 +119,9 @@ def test_nodes_that_cannot_be_seen_are_unknown(step: str) -> None:
 def test_next_node_without_a_target_is_unknown() -> None:
     seen = snapshot([node(1, "unknown"), node(2, "unknown")])
     assert set(outcomes("mixed-version", seen, "next-node")) == {UNKNOWN}
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_no_readable_build_at_all_is_one_unknown_for_each_node(step: str) -> None:
+    seen = snapshot(nodes("sha256:abc", "unknown", "custom"))
+    assert outcomes("mixed-version", seen, step, "v21.2.1") == [UNKNOWN] * 3
