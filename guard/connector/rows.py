@@ -151,6 +151,7 @@ _TYPE_BY_KEY: Final = {
     "streamReplication": "STREAM REPLICATION",
     "rowLevelTtl": "ROW LEVEL TTL",
     "rowLevelTTL": "ROW LEVEL TTL",
+    "schemaTelemetry": "AUTO SCHEMA TELEMETRY",
 }
 
 

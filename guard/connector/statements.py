@@ -189,6 +189,7 @@ PAYLOAD_KEYS: Final = (
     "streamReplication",
     "rowLevelTtl",
     "rowLevelTTL",
+    "schemaTelemetry",
 )
 """Keys of a job's payload that tell its type, up to 22.2."""
 

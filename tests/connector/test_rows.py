@@ -243,6 +243,7 @@ def test_an_unknown_status_is_kept(status: str) -> None:
     [
         ("backup,description,usernameProto", "BACKUP"),
         ("description,schemaChange", "SCHEMA CHANGE"),
+        ("description,schemaTelemetry", "AUTO SCHEMA TELEMETRY"),
         ("description", None),
         ("", None),
         (None, None),
