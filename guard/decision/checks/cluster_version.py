@@ -8,7 +8,8 @@ still spreading through the cluster.
 - start: final, and not behind the binaries (the previous upgrade was never finalized), else block.
 - next-node: not migrating, else block until it is done.
 - finalize: if it is migrating already, block and wait; if it is final already, pass and say so.
-- rollback: final on the new series, or migrating, is too late: block.
+- rollback: final on the new series, or migrating, is too late: block. Warn if every node is new and
+  nothing keeps the cluster from finalizing by itself meanwhile.
 - verify: final on the series of the binaries, else block.
 
 Reads the setting ``version`` (VIEWCLUSTERSETTING from v22.1, admin before) in memory and by SHOW
@@ -114,6 +115,7 @@ def _final(
 ) -> Iterator[Finding]:
     active, step = situation.cluster.version.active, situation.step
     resets = _resets(situation)
+    all_new = all(n.build is not None and n.build.series > active.series for n in situation.members)
     by_itself = "Nothing holds it back: CockroachDB finalizes within a minute, once every node is new."
     if situation.finalizing:
         yield CHECK.finding(
@@ -167,8 +169,16 @@ def _final(
             "New features stay off, and what is broken until finalization stays broken.",
             evidence=evidence,
             remedy=(f"When you are sure: {resets[0]}", *resets[1:]) if resets else (by_itself,),
-            transient=not resets
-            and all(n.build is not None and n.build.series > active.series for n in situation.members),
+            transient=all_new and not resets,
+        )
+    elif step is Step.ROLLBACK and all_new and not resets:
+        yield CHECK.finding(
+            Outcome.WARN,
+            f"nothing keeps the cluster from finalizing to {newest} before you are back",
+            f"Every node runs the new series and the cluster version is {active}: CockroachDB may "
+            "finalize at any moment, and that ends the way back.",
+            evidence=evidence,
+            remedy=(f"First: SET CLUSTER SETTING {_PRESERVE} = '{active}';",),
         )
     else:
         state = "is {}, and not migrating" if ahead else "is final: {}"

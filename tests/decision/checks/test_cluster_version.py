@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from guard.decision.result import Outcome
 from guard.snapshot.model import KvVersionRow, Reason, SettingRow
 from tests.building import collected, node, put, snapshot, three, unavailable
-from tests.decision.judging import ALL_STEPS, BLOCK, PASS, UNKNOWN, one, outcomes
+from tests.decision.judging import ALL_STEPS, BLOCK, PASS, UNKNOWN, WARN, one, outcomes
 
 MIXED = [node(1, "v21.2.1"), node(2), node(3)]
 NEW = three("v21.2.1")
@@ -25,7 +26,6 @@ MIGRATING = ("21.1-14", "21.1-13", "21.2--1")
         ("finalize", NEW, "21.1", "v21.2.1", PASS),
         ("finalize", NEW, "21.2", "v21.2.1", PASS),
         ("rollback", MIXED, "21.1", "v21.1.11", PASS),
-        ("rollback", NEW, "21.1", "v21.1.11", PASS),
         ("rollback", NEW, "21.2", "v21.1.11", BLOCK),
         ("rollback", NEW, "21.2", "v21.2.0", PASS),
         ("verify", NEW, "21.2", "v21.2.1", PASS),
@@ -123,3 +123,22 @@ def test_the_way_to_finalize_names_what_holds_it_back(
         assert [each for each in (RESET_PRESERVE, RESET_AUTO) if each in text] == statements
         assert ("by itself" in text or "Nothing holds it back" in text) is (not statements)
     assert unfinished.transient is (not statements)
+
+
+@pytest.mark.parametrize(
+    ("settings", "outcome"),
+    [
+        ({}, WARN),
+        ({"cluster.preserve_downgrade_option": "21.1"}, PASS),
+        ({"cluster.auto_upgrade.enabled": "false"}, PASS),
+    ],
+)
+def test_a_rollback_races_with_finalization_that_nothing_holds_back(
+    settings: dict[str, str], outcome: Outcome
+) -> None:
+    finding = one("cluster-version", snapshot(NEW, settings=settings), "rollback", "v21.1.11")
+    assert finding.outcome is outcome
+    says = "SET CLUSTER SETTING cluster.preserve_downgrade_option = '21.1';" in " ".join(finding.remedy)
+    assert says is (outcome is WARN)
+    mixed = one("cluster-version", snapshot(MIXED, settings=settings), "rollback", "v21.1.11")
+    assert mixed.outcome is PASS
