@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
 import typer
@@ -156,9 +154,6 @@ def check(
         usage(plain(error))
     log = logger(verbose, log_format)
 
-    # While the cluster answers there is time to import what judges the answer.
-    Thread(target=_preload, args=(output,), name="guard-preload", daemon=True).start()
-
     def look(seconds: float) -> Decision:
         seen = take_snapshot(url, snapshot, certs_dir, dt.timedelta(seconds=seconds), log)
         from guard.decision.engine import evaluate
@@ -220,13 +215,6 @@ def _known_ids(catalog: Catalog) -> tuple[str, ...]:
     from guard.decision.checks import ALL
 
     return Ids.of(ALL, catalog).known
-
-
-def _preload(output: Format) -> None:
-    from guard.report import renderer
-
-    import_module("guard.decision.engine")
-    renderer(output)
 
 
 def _colour() -> bool:
