@@ -111,7 +111,8 @@ for host in "${hosts[@]}"; do
             if runs_target "$other"; then through=$other; fi
         done
     fi
-    gate "$through" next-node --node "$(sql "$host" 'SHOW node_id')"
+    node=$(sql "$host" 'SHOW node_id') && [[ -n $node ]] || die 11 "$host does not answer: is it down?"
+    gate "$through" next-node --node "$node"
     say "$host: restarting on $TARGET"
     stop_node "$host"
     install_binary "$host"
@@ -131,7 +132,7 @@ if [[ $major == yes ]]; then
     # It begins within a minute; SHOW waits until memory and store agree.
     deadline=$((SECONDS + START_SECONDS))
     until [[ $(sql "${hosts[0]}" 'SHOW CLUSTER SETTING version') == "$series" ]]; do
-        ((SECONDS < deadline)) || die 1 "not final after $START_SECONDS s; see SHOW JOBS."
+        ((SECONDS < deadline)) || die 1 "not final after $START_SECONDS s; see SHOW JOBS and cluster.auto_upgrade.enabled."
         sleep 2
     done
 fi
