@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from guard.decision.check import ALL_STEPS
+from guard.decision.check_definition import ALL_STEPS
 from guard.decision.checks import ALL
 from guard.decision.table import TABLE
 

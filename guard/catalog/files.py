@@ -6,15 +6,14 @@ user's own directory the records may also lie side by side without the two folde
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from guard.catalog.errors import CatalogError
+from guard.files import NotRegular, TooLarge, read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,21 +85,13 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
         CatalogError: not there, not readable, not a regular file, or longer than `limit` bytes.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        return read_regular(path, limit)
+    except NotRegular:
+        raise CatalogError(f"{path}: not a regular file") from None
+    except TooLarge:
+        raise CatalogError(f"{path}: larger than {limit} bytes, which is no catalog file") from None
     except OSError as error:
         raise CatalogError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise CatalogError(f"{path}: not a regular file")
-        with os.fdopen(handle, "rb", closefd=False) as raw:
-            data = raw.read(limit + 1)
-    except OSError as error:
-        raise CatalogError(f"{path}: cannot be read: {error.strerror}") from error
-    finally:
-        os.close(handle)
-    if len(data) > limit:
-        raise CatalogError(f"{path}: larger than {limit} bytes, which is no catalog file")
-    return data
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SHIPPED", "Problem", "lint"]
 
-SHIPPED: Final = Path(__file__).parent
+SHIPPED: Final = Path(__file__).parent / "data"
 """The directory of the records that ship with guard."""
 
 _ID: Final = re.compile(r"[A-Z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*", re.ASCII)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPILED", "load", "read_directory", "read_record"]
 
-COMPILED: Final = Path(__file__).with_name("compiled.json")
+COMPILED: Final = Path(__file__).with_name("data") / "compiled.json"
 _COMPILED_LIMIT: Final = 32 << 20
 
 

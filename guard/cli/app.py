@@ -39,7 +39,7 @@ class _LazyGroup(TyperGroup):
             return None
         if ctx.invoked_subcommand is None and _only_listing(cmd_name):
             return _placeholder(cmd_name)
-        module = import_module(f"guard.cli.{cmd_name}")
+        module = import_module(f"guard.cli.commands.{cmd_name}")
         command = typer.main.get_command(module.app)
         command.short_help = COMMANDS[cmd_name]
         return command

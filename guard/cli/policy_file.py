@@ -6,12 +6,12 @@ Also ``--accept ID --reason TEXT``: the same waiver as in the file, for one run.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from guard.decision.policy import NEVER, Policy, PolicyError, WaiverRule, nearest
+from guard.decision.policy.rules import NEVER, Policy, PolicyError, WaiverRule, nearest
+from guard.files import NotRegular, TooLarge, read_regular
 
 __all__ = ["MAX_BYTES", "accepted", "discover", "load_policy", "policy_for_run", "read_table"]
 
@@ -47,7 +47,7 @@ def load_policy(path: Path, known: Collection[str]) -> Policy:
     Raises:
         PolicyError: it cannot be read or used; the message says why, in one line.
     """
-    from guard.decision.policy_table import read_policy
+    from guard.decision.policy.shape import read_policy
 
     return read_policy(read_table(path), known, str(path))
 
@@ -128,24 +128,13 @@ def policy_for_run(
 
 def _read(path: Path) -> bytes:
     try:
-        # Opened without blocking, so that a FIFO nobody writes to cannot hang a gate.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return read_regular(path, MAX_BYTES)
+    except NotRegular as error:
+        raise PolicyError(f"{str(path)!r}: {error.strerror}") from None
+    except TooLarge:
+        raise PolicyError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which is no policy") from None
     except OSError as error:
         raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:  # a NUL in the name
-        raise PolicyError(f"{str(path)!r}: not a file name: {error}") from None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise PolicyError(f"{path}: not a regular file")
-        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
-    finally:
-        os.close(descriptor)
-    if len(data) > MAX_BYTES:
-        raise PolicyError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which is no policy")
-    return data
 
 
 def _parse(path: Path, data: bytes) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
-from guard.decision.cluster import Cluster, NotCollected
+from guard.cluster.missing import NotCollected
+from guard.cluster.picture import Cluster
 from guard.decision.result import ExitCode
 from guard.versions import Build, Series
 

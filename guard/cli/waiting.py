@@ -14,7 +14,7 @@ from typing import Final, Protocol, TextIO
 
 import msgspec
 
-from guard.decision.check import span
+from guard.decision.phrases import span
 from guard.decision.result import Decision, FailOn, Finding, Outcome, Verdict
 from guard.decision.settle import settled, unsettled
 from guard.report.plain import plain

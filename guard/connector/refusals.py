@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from guard.connector.pipeline import Answer, ConnectionLost, Refused, TimedOut
-from guard.snapshot.grants import grant_for
 from guard.snapshot.model import Reason, Unavailable
+from guard.snapshot.privileges import grant_for
 from guard.versions import Build
 
 __all__ = ["another_statement_may_work", "is_unsafe_internals", "unavailable"]

@@ -11,26 +11,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from guard import __version__
-from guard.decision.apply_policy import Ids, Question, apply_policy, target_finding
-from guard.decision.check import Check
+from guard.cluster.missing import NotCollected
+from guard.cluster.picture import Cluster
+from guard.decision.check_definition import Check
 from guard.decision.checks import ALL
 from guard.decision.checks.auto_finalization import restart_finalizes
-from guard.decision.cluster import Cluster, NotCollected
 from guard.decision.fingerprint import fingerprint, moved
 from guard.decision.infer import infer_step, infer_target
-from guard.decision.policy import Policy, Thresholds
-from guard.decision.result import (
-    ClusterSummary,
-    Decision,
-    Finding,
-    NodeSummary,
-    Outcome,
-    Step,
-    Verdict,
-)
-from guard.decision.sight import PASSING
+from guard.decision.policy.apply import Ids, Question, apply_policy, target_finding
+from guard.decision.policy.rules import Policy, Thresholds
+from guard.decision.result import ClusterSummary, Decision, Finding, NodeSummary, Outcome, Step, Verdict
 from guard.decision.situation import Situation
-from guard.snapshot.model import Collected, Connection, Snapshot, Unavailable
+from guard.snapshot.model import PASSING, Collected, Connection, Snapshot, Unavailable
 from guard.versions import Build
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from guard.decision.cluster import NotCollected
-from guard.decision.jobs import due_schedules, is_possible_backup
+from guard.cluster.jobs import due_schedules, is_possible_backup
+from guard.cluster.missing import NotCollected
 from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow, Snapshot, Unavailable
@@ -95,7 +95,9 @@ def _values(section: Collected[Any] | Unavailable, name: str) -> list[str]:
 
 def _due(situation: Situation) -> list[int]:
     try:
-        return sorted(schedule.schedule_id for schedule in due_schedules(situation))
+        return sorted(
+            schedule.schedule_id for schedule in due_schedules(situation.cluster, situation.window)
+        )
     except (NotCollected, OverflowError):
         return []  # not seen, which is among the sections; or a clock at the end of the calendar
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guard.decision.cluster import Cluster, NotCollected
+from guard.cluster.missing import NotCollected
+from guard.cluster.picture import Cluster
 from guard.decision.result import Step
 from guard.versions import Build
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from guard.cluster.liveness import Liveness
+
 __all__ = [
     "REPORT_SCHEMA_VERSION",
     "ClusterSummary",
@@ -70,16 +72,6 @@ class ExitCode(IntEnum):
     BLOCK = 10
     UNKNOWN = 11
     WARNINGS = 12
-
-
-class Liveness(StrEnum):
-    """A node's state by its liveness record and the cluster's clock."""
-
-    LIVE = "live"
-    DRAINING = "draining"
-    SUSPECT = "suspect"
-    DEAD = "dead"
-    UNKNOWN = "unknown"
 
 
 class _Struct(msgspec.Struct, frozen=True, kw_only=True):

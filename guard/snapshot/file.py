@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import select
-import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from guard.files import TooLarge, read_whole
 from guard.snapshot.model import SCHEMA_VERSION, Snapshot
 
-__all__ = ["MAX_BYTES", "SnapshotError", "decode", "encode", "load_snapshot", "schema", "write"]
+__all__ = ["MAX_BYTES", "SnapshotError", "decode", "encode", "load_snapshot", "schema"]
 
 # A cluster of 1,000 nodes with 10,000 running jobs stays under 4 MiB.
 MAX_BYTES: Final = 64 * 1024 * 1024
-_FIFO_PATIENCE_SECONDS: Final = 10.0
+_TOO_LARGE: Final = f"the snapshot is larger than {MAX_BYTES // 2**20} MiB"
 
 
 class SnapshotError(ValueError):
@@ -38,7 +36,7 @@ def decode(data: bytes) -> Snapshot:
     if not data.strip():
         raise SnapshotError("the snapshot is empty")
     if len(data) > MAX_BYTES:
-        raise SnapshotError(f"the snapshot is larger than {MAX_BYTES // 2**20} MiB")
+        raise SnapshotError(_TOO_LARGE)
     try:
         envelope = msgspec.json.decode(data, type=_Envelope)
         if envelope.schema_version != SCHEMA_VERSION:
@@ -65,54 +63,11 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     if os.fspath(path) == "-":
         return decode(sys.stdin.buffer.read(MAX_BYTES + 1))
     try:
-        return decode(_read(Path(path)))
+        return decode(read_whole(Path(path), MAX_BYTES))
+    except TooLarge:
+        raise SnapshotError(_TOO_LARGE) from None
     except OSError as error:
         raise SnapshotError(f"cannot read the snapshot: {error.strerror}") from error
-
-
-def _read(path: Path) -> bytes:
-    # Opened without blocking, so that a FIFO nobody writes to cannot hang a gate.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise SnapshotError("cannot read the snapshot: it is a directory")
-        if stat.S_ISREG(mode):
-            return file.read(MAX_BYTES + 1)
-        chunks: list[bytes] = []
-        size = 0
-        while size <= MAX_BYTES:
-            ready, _, _ = select.select([descriptor], [], [], _FIFO_PATIENCE_SECONDS)
-            if not ready:
-                raise SnapshotError("cannot read the snapshot: nothing was written to it")
-            chunk = file.read(1 << 16)
-            if not chunk:
-                break
-            chunks.append(chunk)
-            size += len(chunk)
-        return b"".join(chunks)
-
-
-def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Write a file whole or not at all: an old file survives a full disk or an interrupt.
-
-    Raises:
-        OSError: it could not be written; the old file, if any, is untouched.
-    """
-    if path.exists() and not path.is_file():  # /dev/stdout, a FIFO: nothing to replace
-        path.write_bytes(data)
-        return
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def schema() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Annotated, Final, Generic, Literal, TypeVar
 import msgspec
 
 __all__ = [
+    "PASSING",
     "SCHEMA_VERSION",
     "Collected",
     "Connection",
@@ -71,6 +72,10 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     ERROR = "error"
     NOT_ASKED = "not-asked"
+
+
+PASSING: Final = (Reason.CONNECTION, Reason.TIMEOUT)
+"""Reasons for not seeing that another look may not meet: a gateway that restarts, a slow range."""
 
 
 class _Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

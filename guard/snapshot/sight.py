@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from guard.snapshot.grants import grant_for
 from guard.snapshot.model import PrivilegeRow
+from guard.snapshot.privileges import grant_for
 from guard.versions import Build, Series
 
 __all__ = ["JobSight", "job_sight"]

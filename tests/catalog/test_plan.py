@@ -9,9 +9,9 @@ import pytest
 
 from guard.catalog import load
 from guard.catalog.answers import Answer, ReleaseStatus
-from guard.catalog.difference import Change, difference
-from guard.catalog.plan import Plan, make_plan
 from guard.catalog.records import Category
+from guard.plan.difference import Change, difference
+from guard.plan.road import Plan, make_plan
 from guard.versions import Build, Series, VersionError
 from tests.catalog.test_hops import SERIES
 

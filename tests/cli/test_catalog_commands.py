@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def run(command: str, *arguments: str) -> Result:
-    module = importlib.import_module(f"guard.cli.{command}")
+    module = importlib.import_module(f"guard.cli.commands.{command}")
     app: typer.Typer = module.app
     return CliRunner().invoke(app, list(arguments))
 

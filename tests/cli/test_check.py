@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from guard import catalog
-from guard.cli.check import app
+from guard.cli.commands.check import app
 from guard.cli.policy_file import MAX_BYTES
 from guard.decision.result import ExitCode
 from guard.snapshot.file import encode
@@ -122,7 +122,7 @@ def test_no_cluster_is_unknown_and_no_usage_error() -> None:
 
 
 def test_the_report_fits_its_schema() -> None:
-    from guard.cli.schema import app as schema
+    from guard.cli.commands.schema import app as schema
 
     published = json.loads(CliRunner().invoke(schema, ["report"]).stdout)
     for seen in (ALLOWED, WARNED, BLOCKED, BLIND, EMPTY):
@@ -164,7 +164,7 @@ def test_no_file_and_no_terminal_gets_no_colour(monkeypatch: pytest.MonkeyPatch)
 def test_a_terminal_gets_colours_unless_it_says_no(
     environment: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from guard.cli import check
+    from guard.cli.commands import check
 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -519,7 +519,7 @@ def test_a_locale_without_unicode_changes_nothing() -> None:
 
 
 def test_a_catalog_directory_adds_what_guard_does_not_know_yet() -> None:
-    record = (Path(catalog.__file__).parent / "series" / "26.2.toml").read_text()
+    record = (Path(catalog.__file__).parent / "data" / "series" / "26.2.toml").read_text()
     newer = '{ build = "v26.2.99", date = 2026-11-01, kind = "production" },'
     Path("more/series").mkdir(parents=True)
     Path("more/series/26.2.toml").write_text(

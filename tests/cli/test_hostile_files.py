@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from guard.cli.policy import TEMPLATE
+from guard.cli.commands.policy import TEMPLATE
 from guard.snapshot.file import load_snapshot
 from tests.cli.test_faults import FINAL, NOWHERE
 from tests.cluster.fake import Fake

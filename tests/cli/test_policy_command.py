@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from guard.catalog import load
-from guard.cli.policy import TEMPLATE, app
+from guard.cli.commands.policy import TEMPLATE, app
 from guard.cli.policy_file import load_policy
-from guard.decision.apply_policy import Ids
 from guard.decision.checks import ALL
-from guard.decision.policy import Policy, PolicyError, Severity, Thresholds
+from guard.decision.policy.apply import Ids
+from guard.decision.policy.rules import Policy, PolicyError, Severity, Thresholds
 from guard.decision.result import Step
 
 KNOWN = Ids.of(ALL, load()).known

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from guard.cli.windows import app
+from guard.cli.commands.windows import app
 from guard.snapshot.file import encode
 from guard.snapshot.model import Snapshot
 from tests import building as b

@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from guard.decision.cluster import Cluster, NotCollected, duration
-from guard.decision.cluster import Node as Member
-from guard.decision.result import Liveness
+from guard.cluster.interval import interval
+from guard.cluster.liveness import Liveness
+from guard.cluster.members import Node as Member
+from guard.cluster.missing import NotCollected
+from guard.cluster.picture import Cluster
 from guard.snapshot.model import NodeStatusRow, Reason, Snapshot
 from guard.versions import Build
 from tests.building import NOW, Node, collected, minutes, node, put, snapshot, three, unavailable
@@ -268,7 +270,7 @@ def test_the_order_of_rows_means_nothing(order: Any) -> None:
     ],
 )
 def test_durations_as_settings_print_them(text: str, seconds: float | None) -> None:
-    assert duration(text) == (None if seconds is None else dt.timedelta(seconds=seconds))
+    assert interval(text) == (None if seconds is None else dt.timedelta(seconds=seconds))
 
 
 @pytest.mark.parametrize("value", ["soon", "", "0s"])

@@ -13,19 +13,10 @@ from typing import Any
 import pytest
 
 from guard.decision import checks as package
-from guard.decision.check import Check
+from guard.decision.check_definition import Check
 from guard.decision.checks import ALL, by_id
 from guard.decision.engine import evaluate
-from guard.decision.result import (
-    Decision,
-    ExitCode,
-    FailOn,
-    Finding,
-    Outcome,
-    Step,
-    Verdict,
-    Waiver,
-)
+from guard.decision.result import Decision, ExitCode, FailOn, Finding, Outcome, Step, Verdict, Waiver
 from guard.decision.situation import Situation
 from guard.snapshot.model import Reason, Snapshot, Unavailable
 from tests.building import (
@@ -86,7 +77,7 @@ def test_a_crashed_check_counts(step: Step) -> None:
 
 def test_a_crash_beside_passes_is_not_outvoted() -> None:
     def run(situation: Situation) -> Iterator[Finding]:
-        yield Finding(check="made-up", outcome=Outcome.PASS, title=str(situation.members[99]))
+        yield Finding(check="made-up", outcome=Outcome.PASS, title=str(situation.cluster.members[99]))
 
     fine = says(Outcome.PASS)
     decision = ask(snapshot(), "start", checks=[fine, check_that(run), fine])

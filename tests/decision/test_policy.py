@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.catalog import load
-from guard.decision.apply_policy import Ids, problems
-from guard.decision.check import Check
+from guard.decision.check_definition import Check
 from guard.decision.checks import ALL
 from guard.decision.engine import evaluate
-from guard.decision.own import OWN
-from guard.decision.policy import (
+from guard.decision.own_findings import OWN
+from guard.decision.policy.apply import Ids, problems
+from guard.decision.policy.rules import (
     NEVER,
     OWN_IDS,
     Policy,
@@ -28,7 +28,7 @@ from guard.decision.policy import (
     Thresholds,
     WaiverRule,
 )
-from guard.decision.policy_table import read_policy
+from guard.decision.policy.shape import read_policy
 from guard.decision.result import Decision, Finding, Outcome, Step, Verdict
 from guard.decision.situation import Situation
 from guard.snapshot.model import Snapshot

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.decision.windows import LONGEST_HORIZON, WindowsAnswer, quiet_windows
+from guard.decision.quiet_windows import LONGEST_HORIZON, WindowsAnswer, quiet_windows
 from guard.snapshot.model import JobRow, Reason, ScheduleRow, Snapshot
 from tests import building as b
 

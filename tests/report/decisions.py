@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from guard.cluster.liveness import Liveness
 from guard.decision.result import (
     ClusterSummary,
     Decision,
     Finding,
-    Liveness,
     NodeSummary,
     Outcome,
     Step,

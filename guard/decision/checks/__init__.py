@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guard.decision.check import Check
+from guard.decision.check_definition import Check
 from guard.decision.checks import (
     a_72839,
     advisories,

@@ -29,18 +29,13 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
-from guard.decision.check import DOCS, Check, listed
-from guard.decision.cluster import Node, NotCollected
-from guard.decision.jobs import (
-    Activity,
-    active_backups,
-    backup_activity,
-    is_possible_backup,
-    job_evidence,
-    job_text,
-)
+from guard.cluster.jobs import Activity, active_backups, backup_activity, is_possible_backup
+from guard.cluster.members import Node
+from guard.cluster.missing import NotCollected
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.job_words import activity_evidence, activity_text, job_evidence, job_text
+from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
-from guard.decision.sight import gateway_build
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, Reason, Unavailable
 from guard.versions import Build, Series
@@ -56,19 +51,19 @@ _SET: Final = f"SET CLUSTER SETTING {_SETTING} = true;"
 
 
 def _old_nodes(situation: Situation) -> tuple[Node, ...]:
-    return tuple(n for n in situation.members if n.build is None or n.build.series == _OLD)
+    return tuple(n for n in situation.cluster.members if n.build is None or n.build.series == _OLD)
 
 
 def _new_builds(situation: Situation) -> tuple[Build, ...]:
     """Builds of v21.2 that nodes run, or will after this step."""
-    builds = {n.build for n in situation.members if n.build and n.build.series == _NEW}
+    builds = {n.build for n in situation.cluster.members if n.build and n.build.series == _NEW}
     if situation.target is not None and situation.target.series == _NEW:
         builds.add(situation.target)
     return tuple(sorted(builds))
 
 
 def _any_new_node(situation: Situation) -> bool:
-    return any(n.build is not None and n.build.series == _NEW for n in situation.members)
+    return any(n.build is not None and n.build.series == _NEW for n in situation.cluster.members)
 
 
 def _setting_is_true(situation: Situation) -> bool:
@@ -134,8 +129,8 @@ def _blocked_by(situation: Situation, activity: Activity, why: str, remedy: tupl
     return CHECK.finding(
         Outcome.BLOCK,
         f"{what} and will fail while the cluster is between v21.1 and v21.2",
-        f"{activity.text(situation.now)}. {why}",
-        evidence=activity.evidence(),
+        f"{activity_text(activity, situation.cluster.now)}. {why}",
+        evidence=activity_evidence(activity),
         remedy=remedy,
         transient=activity.clears_by_itself,
     )
@@ -153,10 +148,10 @@ def _before(situation: Situation) -> Iterator[Finding]:
             remedy=("Upgrade to v21.2.1 or later: guard check --step start --target v21.2.1",),
         )
         return
-    too_old = [n for n in situation.members if n.build is not None and n.build < _HAS_SETTING]
+    too_old = [n for n in situation.cluster.members if n.build is not None and n.build < _HAS_SETTING]
     protected = not too_old and _setting_is_true(situation)
     if protected:
-        activity = backup_activity(situation)
+        activity = backup_activity(situation.cluster, situation.window)
         if activity:
             yield _blocked_by(
                 situation,
@@ -209,7 +204,7 @@ def _protect(situation: Situation, too_old: list[Node]) -> tuple[str, ...]:
             f"Patch {listed(n.name for n in too_old)} to v21.1.12 or later first.",
             f"Then: {_SET}",
         )
-    gateway = gateway_build(situation.cluster)
+    gateway = situation.cluster.gateway
     if gateway is not None and gateway.series == _NEW:
         return (f"Through a v21.1 node: {_SET}",)
     return (_SET,)
@@ -217,16 +212,16 @@ def _protect(situation: Situation, too_old: list[Node]) -> tuple[str, ...]:
 
 def _expected(situation: Situation) -> str:
     """Why backups are to be expected on this cluster, or an empty text. Raises `NotCollected`."""
-    activity = backup_activity(situation)
+    activity = backup_activity(situation.cluster, situation.window)
     if activity:
-        return activity.text(situation.now)
-    active = [s for s in situation.schedules if s.next_run is not None]
+        return activity_text(activity, situation.cluster.now)
+    active = [s for s in situation.cluster.schedules if s.next_run is not None]
     if active:
         return f"{len(active)} backup schedule(s) are active"
-    backups = [job for job in situation.job_history if is_possible_backup(job)]
+    backups = [job for job in situation.cluster.job_history if is_possible_backup(job)]
     if backups:
         return f"the job history holds {len(backups)} backup job(s), the newest {backups[0].job_id}"
-    section = situation.snapshot.job_history
+    section = situation.cluster.snapshot.job_history
     if isinstance(section, Collected) and section.truncated:
         raise NotCollected(
             "job_history",
@@ -242,10 +237,10 @@ def _expected(situation: Situation) -> str:
 
 def _mixed(situation: Situation) -> Iterator[Finding]:
     """Some node runs v21.2 and the upgrade is not finalized."""
-    activity = backup_activity(situation)
+    activity = backup_activity(situation.cluster, situation.window)
     affected = [b for b in _new_builds(situation) if b < _REPAIRED]
     left = _old_nodes(situation)
-    evidence = activity.evidence() | {"affected_builds": [str(b) for b in affected]}
+    evidence = activity_evidence(activity) | {"affected_builds": [str(b) for b in affected]}
     if affected:
         if activity:
             yield _blocked_by(
@@ -282,13 +277,14 @@ def _mixed(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             Outcome.WARN,
             "a backup is active while v21.1 and v21.2 are mixed",
-            f"{activity.text(situation.now)}. With {_SETTING} it may succeed, but is not safe.",
+            f"{activity_text(activity, situation.cluster.now)}. With {_SETTING} it may succeed, "
+            "but is not safe.",
             evidence=evidence | {_SETTING: "true"},
             remedy=("Better wait for it: guard check --wait 30m",),
             transient=activity.clears_by_itself,
         )
         return
-    gateway = gateway_build(situation.cluster)
+    gateway = situation.cluster.gateway
     hidden = gateway is not None and gateway.series == _NEW
     yield _blocked_by(
         situation,
@@ -308,12 +304,12 @@ def _finalize(situation: Situation) -> Iterator[Finding]:
         "finalizing ends the state in which backups fail",
         "It is one of the two remedies that the advisory names.",
     )
-    jobs = active_backups(situation)
+    jobs = active_backups(situation.cluster)
     if jobs:
         yield CHECK.finding(
             Outcome.WARN,
             "a backup is running now and may fail before the upgrade is final",
-            "; ".join(job_text(job, situation.now) for job in jobs[:5]) + ".",
+            "; ".join(job_text(job, situation.cluster.now) for job in jobs[:5]) + ".",
             evidence={"jobs": job_evidence(jobs)},
             remedy=("Review it afterwards: guard check --step verify",),
         )
@@ -322,12 +318,14 @@ def _finalize(situation: Situation) -> Iterator[Finding]:
 def _verify(situation: Situation) -> Iterator[Finding]:
     """The cluster is final on v21.2: which backups were lost on the way?"""
     starts = [
-        n.started_at for n in situation.members if n.started_at and n.build and n.build.series == _NEW
+        n.started_at
+        for n in situation.cluster.members
+        if n.started_at and n.build and n.build.series == _NEW
     ]
     since = min(starts, default=None)
     ended = [
         job
-        for job in situation.job_history
+        for job in situation.cluster.job_history
         if is_possible_backup(job)
         and job.status in ("failed", "canceled", "revert-failed")
         and _after(job.finished or job.created, since)
@@ -337,7 +335,7 @@ def _verify(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             Outcome.WARN,
             f"{len(ended)} backup(s) failed or were cancelled since the first node ran v21.2",
-            "; ".join(job_text(job, situation.now) for job in ended[:5])
+            "; ".join(job_text(job, situation.cluster.now) for job in ended[:5])
             + ". The upgrade may have cost you backups: review the archives.",
             evidence=evidence,
             remedy=("Take a full backup now, then check the archives for the gap.",),

@@ -29,8 +29,9 @@ from guard.catalog.records import (
     UnfinalizedCondition,
     UnreadableCondition,
 )
-from guard.decision.check import DOCS, Check, listed
-from guard.decision.cluster import NotCollected
+from guard.cluster.missing import NotCollected
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.versions import Build, Series
@@ -81,7 +82,7 @@ def _edge(situation: Situation, advisory: Advisory) -> Edge | None:
     target = situation.target
     if target is None:
         return None
-    source = situation.active_series
+    source = situation.cluster.active_series
     for edge in advisory.edges:
         on_it = Series.parse(edge.source) == source and Series.parse(edge.target) == target.series
         if on_it and situation.step.value in edge.steps:
@@ -96,7 +97,7 @@ def _builds_at_stake(situation: Situation) -> list[Build]:
     """
     if situation.step in (Step.START, Step.NEXT_NODE) and not situation.finalizing:
         return [situation.target] if situation.target else []
-    return sorted({n.build for n in situation.members if n.build is not None})
+    return sorted({n.build for n in situation.cluster.members if n.build is not None})
 
 
 def _on_edge(situation: Situation, advisory: Advisory, edge: Edge) -> Iterator[Finding]:
@@ -135,7 +136,7 @@ def _only_a_job(advisory: Advisory) -> bool:
 
 def _affects_now(situation: Situation, advisory: Advisory) -> bool:
     """True if every member already has the defect."""
-    builds = {n.build for n in situation.members}
+    builds = {n.build for n in situation.cluster.members}
     return all(
         b is not None and situation.catalog.affects(advisory, b).affected is Answer.YES for b in builds
     )
@@ -156,7 +157,7 @@ def _in_target(situation: Situation, advisory: Advisory, target: Build) -> Itera
         yield _finding(advisory, Outcome.NOT_APPLICABLE, why, evidence)
         return
     outcome = Outcome.WARN
-    spares = holds is Answer.NO or (already and target.series == situation.active_series)
+    spares = holds is Answer.NO or (already and target.series == situation.cluster.active_series)
     if destroys and fixed is not None and not spares:
         outcome = Outcome.BLOCK if answer.affected is Answer.YES else Outcome.UNKNOWN
     yield _finding(
@@ -230,7 +231,7 @@ def _holds(situation: Situation, condition: object, evidence: dict[str, object])
         case JobCondition():
             return _job_holds(situation, condition, evidence)
         case ScheduleCondition(label_prefix=feature) | FeatureCondition(name=feature):
-            row = next((r for r in situation.rows("features") if r.name == feature), None)
+            row = next((r for r in situation.cluster.rows("features") if r.name == feature), None)
             if row is None:
                 return Answer.UNKNOWN, f"this gateway was not asked for {feature}"
             evidence[feature] = row.used
@@ -275,9 +276,9 @@ def _job_holds(
     situation: Situation, condition: JobCondition, evidence: dict[str, object]
 ) -> tuple[Answer, str]:
     wanted = set(condition.types)
-    jobs = [j for j in situation.active_jobs if j.job_type in wanted or j.job_type is None]
+    jobs = [j for j in situation.cluster.active_jobs if j.job_type in wanted or j.job_type is None]
     if condition.state == "any":
-        jobs += [j for j in situation.job_history if j.job_type in wanted]
+        jobs += [j for j in situation.cluster.job_history if j.job_type in wanted]
     names = listed(sorted(wanted))
     if not jobs:
         return Answer.NO, f"there is no {names} job"

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from guard.decision.check import UPGRADE_DOCS, Check
-from guard.decision.cluster import NotCollected
+from guard.cluster.missing import NotCollected
+from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Reason, Unavailable

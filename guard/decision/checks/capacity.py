@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.decision.check import DOCS, Check, listed
-from guard.decision.replication import is_up
+from guard.cluster.replication import is_up
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import StoreStatusRow
@@ -31,8 +32,10 @@ def _free(store: StoreStatusRow) -> float | None:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield a warning for stores that run full, and one for those that do not say; or one `pass`."""
-    up = {n.node_id for n in situation.members if is_up(n)}
-    stores: list[StoreStatusRow] = [s for s in situation.rows("store_status") if s.node_id in up]
+    up = {n.node_id for n in situation.cluster.members if is_up(n)}
+    stores: list[StoreStatusRow] = [
+        s for s in situation.cluster.rows("store_status") if s.node_id in up
+    ]
     least = situation.thresholds.capacity_free
     if not stores:
         yield CHECK.finding(

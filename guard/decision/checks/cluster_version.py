@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from guard.decision.check import UPGRADE_DOCS, Check
+from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.versions import Series
@@ -36,7 +36,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding by the step's row of the table."""
     version = situation.cluster.version
     active = version.active
-    members = situation.members
+    members = situation.cluster.members
     evidence = {"active_version": active.text, "migrating": version.migrating}
     newest = max((n.build.series for n in members if n.build), default=None)
     if active.is_development:
@@ -67,7 +67,7 @@ def _migrating(situation: Situation, evidence: dict[str, object]) -> Finding:
     version = situation.cluster.version
     at_rest = all(
         n.server_version == version.active.text and n.build is not None and n.build.is_prerelease
-        for n in situation.members
+        for n in situation.cluster.members
     )
     if at_rest:
         return CHECK.finding(
@@ -115,7 +115,9 @@ def _final(
 ) -> Iterator[Finding]:
     active, step = situation.cluster.version.active, situation.step
     resets = _resets(situation)
-    all_new = all(n.build is not None and n.build.series > active.series for n in situation.members)
+    all_new = all(
+        n.build is not None and n.build.series > active.series for n in situation.cluster.members
+    )
     by_itself = "Nothing holds it back: CockroachDB finalizes within a minute, once every node is new."
     if situation.finalizing:
         yield CHECK.finding(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.decision.check import DOCS, Check
+from guard.decision.check_definition import DOCS, Check
 from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.snapshot.model import Connection
@@ -21,7 +21,7 @@ __all__ = ["CHECK"]
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield `pass` for verified TLS or loopback, else `warn`."""
-    connection = situation.snapshot.connection
+    connection = situation.cluster.snapshot.connection
     if not isinstance(connection, Connection):
         yield CHECK.finding(Outcome.UNKNOWN, "there was no connection", connection.message)
         return

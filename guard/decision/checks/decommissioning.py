@@ -16,8 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.decision.check import DOCS, Check, listed
-from guard.decision.result import Finding, Liveness, Outcome, Step
+from guard.cluster.liveness import Liveness
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import listed
+from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
 __all__ = ["CHECK"]
@@ -27,7 +29,7 @@ _KNOWN = frozenset({"active", "decommissioning", "decommissioned", "unknown"})
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for the decommissioning nodes, one for memberships nobody knows."""
-    members = situation.members
+    members = situation.cluster.members
     strange = [n for n in members if n.membership not in _KNOWN]
     if strange:
         yield CHECK.finding(

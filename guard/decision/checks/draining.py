@@ -19,9 +19,11 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
-from guard.decision.check import DOCS, Check, age, listed, span
-from guard.decision.cluster import Node
-from guard.decision.result import Finding, Liveness, Outcome, Step
+from guard.cluster.liveness import Liveness
+from guard.cluster.members import Node
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import age, listed, span
+from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
 __all__ = ["CHECK", "STATUS_FRESH", "restarting"]
@@ -36,7 +38,7 @@ def restarting(situation: Situation) -> int | None:
 
 def _unsettled(situation: Situation, node: Node) -> str:
     """Why a live node is not settled yet, or an empty text."""
-    now = situation.now
+    now = situation.cluster.now
     if node.started_at is not None and now - node.started_at < situation.thresholds.settle:
         return f"{node.name} started {age(node.started_at, now)}"
     if node.status_at is None:
@@ -48,7 +50,7 @@ def _unsettled(situation: Situation, node: Node) -> str:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for draining nodes, one for unsettled ones, or one `pass`."""
-    others = [n for n in situation.members if n.node_id != restarting(situation)]
+    others = [n for n in situation.cluster.members if n.node_id != restarting(situation)]
     outcome = Outcome.BLOCK if situation.step in (Step.NEXT_NODE, Step.FINALIZE) else Outcome.WARN
     draining = [n for n in others if n.liveness is Liveness.DRAINING]
     live = [n for n in others if n.liveness is Liveness.LIVE]

@@ -24,8 +24,9 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any, Final
 
-from guard.decision.check import DOCS, Check, span
-from guard.decision.cluster import NotCollected
+from guard.cluster.missing import NotCollected
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import LicenseRow, Reason, Unavailable
@@ -45,8 +46,8 @@ _GET: Final = (
 
 def _why_not_applicable(situation: Situation) -> str:
     if situation.step is Step.VERIFY:
-        if situation.active_series < _NEEDED_FROM:
-            return f"v{situation.active_series} needs no license"
+        if situation.cluster.active_series < _NEEDED_FROM:
+            return f"v{situation.cluster.active_series} needs no license"
         return ""
     if situation.target is None:
         return "without a target there is no upgrade to need a license"
@@ -63,7 +64,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if why:
         yield CHECK.finding(Outcome.NOT_APPLICABLE, why)
         return
-    rows = situation.rows("license")
+    rows = situation.cluster.rows("license")
     if len(rows) != 1:
         raise NotCollected(
             "license", Unavailable(reason=Reason.MALFORMED, message="not exactly one answer")
@@ -80,7 +81,7 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 
 def _license(situation: Situation, row: LicenseRow, evidence: dict[str, Any]) -> Finding:
-    single = len(situation.members) == 1
+    single = len(situation.cluster.members) == 1
     must = situation.step in (Step.START, Step.FINALIZE) and not single
     bad = Outcome.BLOCK if must else Outcome.WARN
     if not row.present:

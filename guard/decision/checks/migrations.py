@@ -21,8 +21,10 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
-from guard.decision.check import UPGRADE_DOCS, Check, listed
-from guard.decision.jobs import active_jobs_of, ended_badly, job_evidence, job_text
+from guard.cluster.jobs import active_jobs_of, ended_badly
+from guard.decision.check_definition import UPGRADE_DOCS, Check
+from guard.decision.job_words import job_evidence, job_text
+from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow, MigrationRow
@@ -37,7 +39,7 @@ _MOVING: Final = frozenset({"pending", "running", "retry-running"})
 
 def _completed(situation: Situation) -> tuple[MigrationRow, ...]:
     """Completed migrations as the server recorded them; none if it did not let us look."""
-    section = situation.snapshot.migrations
+    section = situation.cluster.snapshot.migrations
     return section.rows if isinstance(section, Collected) else ()
 
 
@@ -46,7 +48,7 @@ def _towards_next(situation: Situation) -> tuple[MigrationRow, ...]:
 
     A migration is recorded under the step it leads to: 21.1-8 is on the way from 21.1 to 21.2.
     """
-    active = situation.active_series
+    active = situation.cluster.active_series
     return tuple(
         row
         for row in _completed(situation)
@@ -58,13 +60,13 @@ def _upgrade_is_open(situation: Situation) -> bool:
     """True if a finalization may have been tried and not ended."""
     version = situation.cluster.version
     return version.migrating or all(
-        n.build is None or n.build.series > version.series for n in situation.members
+        n.build is None or n.build.series > version.series for n in situation.cluster.members
     )
 
 
 def _failed(situation: Situation) -> list[JobRow]:
     """Migration jobs that failed and that no later one has made good."""
-    history = [j for j in situation.job_history if (j.job_type or "").upper() == _TYPE]
+    history = [j for j in situation.cluster.job_history if (j.job_type or "").upper() == _TYPE]
     good: list[dt.datetime] = [j.created for j in history if j.status == "succeeded" and j.created]
     good += [row.completed_at for row in _completed(situation) if row.completed_at]
     last_good = max(good, default=None)
@@ -77,7 +79,7 @@ def _failed(situation: Situation) -> list[JobRow]:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for each of: running, stuck, failed, too late; or one `pass`."""
-    builds = [n.build for n in situation.members]
+    builds = [n.build for n in situation.cluster.members]
     if all(build is not None and build.series < _SINCE for build in builds):
         yield CHECK.finding(
             Outcome.NOT_APPLICABLE,
@@ -85,7 +87,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             "Older releases move the cluster version in one step.",
         )
         return
-    jobs = active_jobs_of(situation, {_TYPE})
+    jobs = active_jobs_of(situation.cluster, {_TYPE})
     moving = [job for job in jobs if job.status in _MOVING]
     stuck = [job for job in jobs if job.status not in _MOVING]
     failed = _failed(situation) if _upgrade_is_open(situation) and not moving else []
@@ -95,7 +97,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             Outcome.BLOCK,
             "a migration is running: the upgrade is being finalized"
             + (", it is too late to roll back" if rollback else ""),
-            "; ".join(job_text(job, situation.now) for job in moving[:5]) + ".",
+            "; ".join(job_text(job, situation.cluster.now) for job in moving[:5]) + ".",
             evidence={"jobs": job_evidence(moving)},
             remedy=("Wait until the version is final: SHOW CLUSTER SETTING version;",),
             transient=not rollback,
@@ -104,7 +106,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             Outcome.BLOCK,
             f"{len(stuck)} migration(s) are stuck",
-            "; ".join(job_text(job, situation.now) for job in stuck[:5])
+            "; ".join(job_text(job, situation.cluster.now) for job in stuck[:5])
             + ". The upgrade cannot be finalized until they run again.",
             evidence={"jobs": job_evidence(stuck)},
             remedy=tuple(f"RESUME JOB {j.job_id};" for j in stuck[:3] if j.status == "paused")
@@ -114,7 +116,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             Outcome.BLOCK,
             f"{len(failed)} migration(s) failed and none has succeeded since",
-            "; ".join(job_text(job, situation.now) for job in failed[:5]) + ".",
+            "; ".join(job_text(job, situation.cluster.now) for job in failed[:5]) + ".",
             evidence={"jobs": job_evidence(failed)},
             remedy=(
                 "Read the job's error in the DB Console, and cure it.",
@@ -133,7 +135,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             remedy=("Go forward: find out why the cluster version is not final.",),
         )
     if not (moving or stuck or failed or ran):
-        looked = isinstance(situation.snapshot.migrations, Collected)
+        looked = isinstance(situation.cluster.snapshot.migrations, Collected)
         yield CHECK.finding(
             Outcome.PASS,
             "no migration of the new series has run"

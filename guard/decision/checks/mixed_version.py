@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from guard.decision.check import UPGRADE_DOCS, Check, listed
-from guard.decision.cluster import Node
+from guard.cluster.members import Node
+from guard.decision.check_definition import UPGRADE_DOCS, Check
+from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.versions import Build, Series
@@ -59,7 +60,7 @@ def _unknown(nodes: tuple[Node, ...]) -> Iterator[Finding]:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield findings by the step's row of the table."""
-    members = situation.members
+    members = situation.cluster.members
     yield from _unknown(members)
     known = tuple(node for node in members if node.build is not None)
     if not known:
@@ -113,13 +114,13 @@ def _next_node(situation: Situation, known: tuple[Node, ...]) -> Iterator[Findin
             remedy=("Add --target vX.Y.Z",),
         )
         return
-    allowed: set[Series] = {situation.active_series, target.series}
+    allowed: set[Series] = {situation.cluster.active_series, target.series}
     strangers = [n for n in known if n.build and n.build.series not in allowed]
     if strangers:
         yield CHECK.finding(
             Outcome.BLOCK,
             f"{listed(n.name for n in strangers)} run neither the source nor the target series",
-            f"The upgrade goes from v{situation.active_series} to v{target.series}, "
+            f"The upgrade goes from v{situation.cluster.active_series} to v{target.series}, "
             f"but there is {_described(strangers)}.",
             evidence=evidence,
             remedy=("Put those nodes on the source or the target build before going on.",),
@@ -144,12 +145,12 @@ def _next_node(situation: Situation, known: tuple[Node, ...]) -> Iterator[Findin
             remedy=(f"Bring every node to {target} before finalizing.",),
         )
     if situation.node_id is not None and not any(
-        n.node_id == situation.node_id for n in situation.members
+        n.node_id == situation.node_id for n in situation.cluster.members
     ):
         yield CHECK.finding(
             Outcome.BLOCK,
             f"there is no member node n{situation.node_id}",
-            f"The members are {listed(n.name for n in situation.members)}.",
+            f"The members are {listed(n.name for n in situation.cluster.members)}.",
             evidence={"node_id": situation.node_id},
             remedy=("Check --node: cockroach node status",),
         )
@@ -211,13 +212,13 @@ def _rollback(situation: Situation, known: tuple[Node, ...]) -> Iterator[Finding
     if target is not None:
         newer = [n for n in known if n.build and n.build > target]
     else:
-        active = situation.active_series
+        active = situation.cluster.active_series
         newer = [n for n in known if n.build and n.build.series > active]
     if not newer:
         yield CHECK.finding(
             Outcome.BLOCK,
             "there is nothing to roll back",
-            f"No node runs anything newer than {target or f'v{situation.active_series}'}: "
+            f"No node runs anything newer than {target or f'v{situation.cluster.active_series}'}: "
             f"{_described(known)}.",
             evidence=evidence,
             remedy=("If the upgrade was finalized there is no way back but a restore.",),

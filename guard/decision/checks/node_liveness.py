@@ -22,9 +22,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.decision.check import DOCS, Check, age, listed
-from guard.decision.cluster import Node
-from guard.decision.result import Finding, Liveness, Outcome, Step
+from guard.cluster.liveness import Liveness
+from guard.cluster.members import Node
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import age, listed
+from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
 __all__ = ["CHECK"]
@@ -32,7 +34,7 @@ __all__ = ["CHECK"]
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for each state of nodes that are not live, or one `pass`."""
-    members = situation.members
+    members = situation.cluster.members
     restarting = situation.node_id if situation.step is Step.NEXT_NODE or situation.finalizing else None
     down = [n for n in members if n.liveness in (Liveness.SUSPECT, Liveness.DEAD)]
     excused = [n for n in down if n.node_id == restarting]
@@ -62,7 +64,9 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
     names = listed(n.name for n in nodes)
-    seen = "; ".join(f"{n.name} last seen {age(n.seen_until, situation.now)}" for n in nodes[:5])
+    seen = "; ".join(
+        f"{n.name} last seen {age(n.seen_until, situation.cluster.now)}" for n in nodes[:5]
+    )
     remedy = [f"Start {nodes[0].name} again, on the build it had, and wait until it is live."]
     if state is Liveness.DEAD:
         remedy.append(f"If it is gone for good: cockroach node decommission {nodes[0].node_id}")

@@ -24,9 +24,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from guard.decision.check import DOCS, Check, listed
-from guard.decision.cluster import Node
-from guard.decision.replication import (
+from guard.cluster.liveness import Liveness
+from guard.cluster.members import Node
+from guard.cluster.replication import (
     critical_localities,
     factors,
     is_up,
@@ -34,10 +34,11 @@ from guard.decision.replication import (
     reports_made_after,
     tolerated_failures,
 )
-from guard.decision.result import Finding, Liveness, Outcome, Step
-from guard.decision.sight import PASSING
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import listed
+from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
-from guard.snapshot.model import Collected, Unavailable
+from guard.snapshot.model import PASSING, Collected, Unavailable
 
 __all__ = ["CHECK"]
 
@@ -46,7 +47,7 @@ _SMALL = 2  # with so few nodes every restart costs quorum, or the whole cluster
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield exactly one finding."""
-    members = situation.members
+    members = situation.cluster.members
     named = next((n for n in members if n.node_id == situation.node_id), None)
     if situation.node_id is not None and named is None:
         yield CHECK.finding(
@@ -87,17 +88,17 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 def _ranges_at_risk(situation: Situation, named: Node | None, down: list[Node]) -> int | None:
     """Ranges that need this very node, None if the report cannot say."""
-    rows = critical_localities(situation)
+    rows = critical_localities(situation.cluster)
     if rows is None or named is None or not named.locality:
         return None
-    if reports_made_after(situation, down) is None:
+    if reports_made_after(situation.cluster, down) is None:
         return None
     locality = named.locality
     shared = any(
         n is not named
         and n.locality is not None
         and (n.locality == locality or n.locality.startswith(f"{locality},"))
-        for n in situation.members
+        for n in situation.cluster.members
     )
     if shared:
         return None
@@ -124,7 +125,7 @@ def _by_report(
             f"By the report of critical localities, for {named.locality}.",
             evidence=evidence,
         )
-    asked = factors(situation)
+    asked = factors(situation.cluster)
     if not down and asked is not None and tolerated_failures(asked[0]) == 0:
         return _few_copies(asked[0], evidence)
     return CHECK.finding(
@@ -153,10 +154,10 @@ def _few_copies(factor: int, evidence: dict[str, Any]) -> Finding:
 def _by_counting(
     situation: Situation, named: Node | None, down: list[Node], evidence: dict[str, Any]
 ) -> Finding:
-    asked = factors(situation)
+    asked = factors(situation.cluster)
     what = named.name if named is not None else "one node"
     if asked is None:
-        zones = situation.snapshot.zone_replicas
+        zones = situation.cluster.snapshot.zone_replicas
         why = zones if isinstance(zones, Unavailable) else None
         return CHECK.finding(
             Outcome.UNKNOWN if down else Outcome.WARN,
@@ -170,7 +171,7 @@ def _by_counting(
             remedy=(why.remedy if why else ()) or ("Let this user read crdb_internal.zones.",),
             transient=why is not None and why.reason in PASSING,
         )
-    nodes = len(situation.members)
+    nodes = len(situation.cluster.members)
     smallest = min(needed_voters(factor, nodes) for factor in asked)
     borne = tolerated_failures(smallest)
     evidence = evidence | {"factors": list(asked), "failures_borne": borne}
@@ -207,7 +208,7 @@ def _by_counting(
 
 
 def _sees_all_zones(situation: Situation) -> bool:
-    section = situation.snapshot.privileges
+    section = situation.cluster.snapshot.privileges
     return isinstance(section, Collected) and any(r.kind == "admin" and r.granted for r in section.rows)
 
 

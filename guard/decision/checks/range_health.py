@@ -29,17 +29,19 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any, Final
 
-from guard.decision.check import DOCS, Check, listed
-from guard.decision.checks.draining import STATUS_FRESH, restarting
-from guard.decision.cluster import Node
-from guard.decision.replication import (
+from guard.cluster.liveness import Liveness
+from guard.cluster.members import Node
+from guard.cluster.replication import (
     factors,
     is_up,
     needed_voters,
     replication_stats,
     reports_made_after,
 )
-from guard.decision.result import Finding, Liveness, Outcome, Step
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.checks.draining import STATUS_FRESH, restarting
+from guard.decision.phrases import listed
+from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import StoreStatusRow
 
@@ -49,7 +51,7 @@ _LATELY: Final = dt.timedelta(minutes=5)
 
 
 def _is_fresh(situation: Situation, node: Node) -> bool:
-    return node.status_at is not None and situation.now - node.status_at <= STATUS_FRESH
+    return node.status_at is not None and situation.cluster.now - node.status_at <= STATUS_FRESH
 
 
 def _not_counted(situation: Situation, stores: tuple[StoreStatusRow, ...]) -> list[Node]:
@@ -60,7 +62,7 @@ def _not_counted(situation: Situation, stores: tuple[StoreStatusRow, ...]) -> li
     }
     return [
         n
-        for n in situation.members
+        for n in situation.cluster.members
         if not (n.node_id == restarting(situation) and not is_up(n))
         and (
             not is_up(n)
@@ -75,15 +77,15 @@ def _restless(situation: Situation) -> bool:
     """True if a node is coming or going, so that waiting may cure what is missing."""
     return any(
         n.liveness in (Liveness.SUSPECT, Liveness.DRAINING)
-        or (n.started_at is not None and situation.now - n.started_at < _LATELY)
-        for n in situation.members
+        or (n.started_at is not None and situation.cluster.now - n.started_at < _LATELY)
+        for n in situation.cluster.members
     )
 
 
 def _never_enough_nodes(situation: Situation) -> bool:
     """True if CockroachDB wants more copies than there are nodes to hold them."""
-    nodes = sum(n.membership == "active" for n in situation.members)
-    asked = factors(situation)
+    nodes = sum(n.membership == "active" for n in situation.cluster.members)
+    asked = factors(situation.cluster)
     if asked is None:
         return needed_voters(1000, nodes) > nodes
     return any(needed_voters(factor, nodes) > nodes for factor in asked)
@@ -91,8 +93,8 @@ def _never_enough_nodes(situation: Situation) -> bool:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield findings for unavailable and under-replicated ranges and for what nobody counted."""
-    stores: tuple[StoreStatusRow, ...] = situation.rows("store_status")
-    members = {n.node_id: n for n in situation.members}
+    stores: tuple[StoreStatusRow, ...] = situation.cluster.rows("store_status")
+    members = {n.node_id: n for n in situation.cluster.members}
     counted = [
         s
         for s in stores
@@ -101,13 +103,13 @@ def run(situation: Situation) -> Iterator[Finding]:
     unavailable = sum(s.unavailable_ranges or 0 for s in counted)
     under = sum(s.underreplicated_ranges or 0 for s in counted)
     missing = _not_counted(situation, stores)
-    report_at = reports_made_after(situation, (n for n in missing if not is_up(n)))
+    report_at = reports_made_after(situation.cluster, (n for n in missing if not is_up(n)))
     reported = 0
     if report_at is not None:
-        reported = sum(row.unavailable_ranges for row in replication_stats(situation))
-    covered = report_at is not None and bool(replication_stats(situation))
+        reported = sum(row.unavailable_ranges for row in replication_stats(situation.cluster))
+    covered = report_at is not None and bool(replication_stats(situation.cluster))
     cured = any(
-        n.node_id == restarting(situation) and not is_up(n) for n in situation.members
+        n.node_id == restarting(situation) and not is_up(n) for n in situation.cluster.members
     ) and not any(not is_up(n) for n in missing)
     bad = Outcome.WARN if situation.step is Step.ROLLBACK or cured else Outcome.BLOCK
     evidence: dict[str, Any] = {

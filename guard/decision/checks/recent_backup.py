@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.decision.check import DOCS, Check, age, span
-from guard.decision.jobs import history_reaches_back_to
+from guard.cluster.jobs import history_reaches_back_to
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import age, span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -25,15 +26,15 @@ __all__ = ["CHECK"]
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding."""
-    now, limit = situation.now, situation.thresholds.backup_age
+    now, limit = situation.cluster.now, situation.thresholds.backup_age
     ended = [
         moment
-        for job in situation.job_history
+        for job in situation.cluster.job_history
         if (job.job_type or "").upper() == "BACKUP" and job.status == "succeeded"
         if (moment := job.finished or job.created) is not None
     ]
     newest = max(ended, default=None)
-    since = history_reaches_back_to(situation)
+    since = history_reaches_back_to(situation.cluster)
     evidence = {
         "newest": newest,
         "age_limit_seconds": int(limit.total_seconds()),

@@ -17,8 +17,9 @@ import datetime as dt
 from collections.abc import Iterator
 
 from guard.catalog.answers import Answer
-from guard.decision.check import DOCS, Check, listed
-from guard.decision.jobs import job_evidence
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.job_words import job_evidence
+from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow
@@ -29,14 +30,14 @@ __all__ = ["CHECK"]
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield `pass`, or `warn` for each series of backups that is left behind."""
-    target, active = situation.target, situation.active_series
+    target, active = situation.target, situation.cluster.active_series
     if target is None or target.series == active:
         yield CHECK.finding(
             Outcome.NOT_APPLICABLE, "a patch upgrade changes nothing about restoring backups"
         )
         return
     backups: dict[Series, list[JobRow]] = {}
-    for job in situation.job_history:
+    for job in situation.cluster.job_history:
         if job.job_type == "BACKUP" and job.status == "succeeded":
             backups.setdefault(_series(situation, job), []).append(job)
     lost = False
@@ -70,8 +71,8 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 def _series(situation: Situation, job: JobRow) -> Series:
     """The cluster version's series when the backup was taken, as far as migrations tell."""
-    active = situation.active_series
-    section = situation.snapshot.migrations
+    active = situation.cluster.active_series
+    section = situation.cluster.snapshot.migrations
     if job.created is None or not isinstance(section, Collected):
         return active
     final_at: dt.datetime | None = max(

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.decision.check import DOCS, Check
-from guard.decision.jobs import active_jobs_of, is_paused, is_unnamed, job_evidence, job_text
+from guard.cluster.jobs import active_jobs_of, is_paused, is_unnamed
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.job_words import job_evidence, job_text
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -27,10 +28,10 @@ __all__ = ["CHECK"]
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for the restores and one for jobs that nobody can name, or one `pass`."""
-    jobs = active_jobs_of(situation, {"RESTORE"})
+    jobs = active_jobs_of(situation.cluster, {"RESTORE"})
     evidence = {"jobs": job_evidence(jobs)}
     count = "1 restore is" if len(jobs) == 1 else f"{len(jobs)} restores are"
-    text = "; ".join(job_text(job, situation.now) for job in jobs[:5])
+    text = "; ".join(job_text(job, situation.cluster.now) for job in jobs[:5])
     if situation.step is Step.VERIFY:
         yield CHECK.finding(
             Outcome.PASS,
@@ -39,7 +40,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             evidence=evidence,
         )
         return
-    unnamed = [job for job in situation.active_jobs if is_unnamed(job)]
+    unnamed = [job for job in situation.cluster.active_jobs if is_unnamed(job)]
     if jobs:
         paused = next((job for job in jobs if is_paused(job)), None)
         remedy = (
@@ -63,7 +64,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             Outcome.UNKNOWN,
             f"the server cannot name {len(unnamed)} running job(s): one may be a restore",
-            "; ".join(job_text(job, situation.now) for job in unnamed[:5]) + ".",
+            "; ".join(job_text(job, situation.cluster.now) for job in unnamed[:5]) + ".",
             evidence={"jobs": job_evidence(unnamed)},
             remedy=("Ask through a node on the newest build: --url",),
         )

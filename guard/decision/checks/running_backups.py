@@ -17,17 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.decision.check import DOCS, Check
-from guard.decision.checks.a_72839 import backups_would_fail
-from guard.decision.jobs import (
+from guard.cluster.jobs import (
     Activity,
     active_backups,
     ended_badly,
     history_reaches_back_to,
     is_possible_backup,
-    job_evidence,
-    job_text,
 )
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.checks.a_72839 import backups_would_fail
+from guard.decision.job_words import activity_evidence, activity_text, job_evidence, job_text
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -36,16 +35,16 @@ __all__ = ["CHECK"]
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding by the step's row of the table."""
-    jobs = active_backups(situation)
+    jobs = active_backups(situation.cluster)
     activity = Activity(jobs, ())
-    evidence = {"jobs": activity.evidence()["jobs"]}
+    evidence = {"jobs": activity_evidence(activity)["jobs"]}
     if not jobs:
         yield CHECK.finding(Outcome.PASS, "no backup is running", evidence=evidence)
         if situation.step is Step.VERIFY:
             yield from _lost(situation)
         return
     count = "1 backup is" if len(jobs) == 1 else f"{len(jobs)} backups are"
-    text = f"{activity.text(situation.now)}."
+    text = f"{activity_text(activity, situation.cluster.now)}."
     if situation.step is Step.VERIFY:
         yield CHECK.finding(Outcome.PASS, f"{count} running", text, evidence=evidence)
         yield from _lost(situation)
@@ -79,11 +78,11 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 def _lost(situation: Situation) -> Iterator[Finding]:
     """Backups that ended badly since the first of today's processes started."""
-    starts = [n.started_at for n in situation.members if n.started_at is not None]
+    starts = [n.started_at for n in situation.cluster.members if n.started_at is not None]
     since = min(starts, default=None)
     lost = [
         job
-        for job in situation.job_history
+        for job in situation.cluster.job_history
         if is_possible_backup(job)
         and ended_badly(job)
         and (since is None or (ended := job.finished or job.created) is None or ended >= since)
@@ -92,12 +91,12 @@ def _lost(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             Outcome.WARN,
             f"{len(lost)} backup(s) failed or were cancelled since the first node was restarted",
-            "; ".join(job_text(job, situation.now) for job in lost[:5])
+            "; ".join(job_text(job, situation.cluster.now) for job in lost[:5])
             + ". Review the archives: there may be a gap.",
             evidence={"since": since, "jobs": job_evidence(lost)},
             remedy=("Take a full backup now.",),
         )
-    looked_back_to = history_reaches_back_to(situation)
+    looked_back_to = history_reaches_back_to(situation.cluster)
     if looked_back_to is not None and (since is None or looked_back_to > since):
         yield CHECK.finding(
             Outcome.WARN,

@@ -18,9 +18,11 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
-from guard.decision.check import DOCS, Check, span
+from guard.cluster.jobs import Activity, due_schedules
+from guard.decision.check_definition import DOCS, Check
 from guard.decision.checks.a_72839 import backups_would_fail
-from guard.decision.jobs import Activity, due_schedules, schedule_evidence, schedule_text
+from guard.decision.job_words import activity_text, schedule_evidence, schedule_text
+from guard.decision.phrases import span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -34,15 +36,15 @@ def run(situation: Situation) -> Iterator[Finding]:
     if situation.step is Step.VERIFY:
         yield from _running_again(situation)
         return
-    due = due_schedules(situation)
+    due = due_schedules(situation.cluster, situation.window)
     within = span(situation.window)
     evidence = {
         "window_seconds": int(situation.window.total_seconds()),
         "due": schedule_evidence(due),
-        "active_schedules": sum(s.next_run is not None for s in situation.schedules),
+        "active_schedules": sum(s.next_run is not None for s in situation.cluster.schedules),
     }
     if not due:
-        upcoming = [s.next_run for s in situation.schedules if s.next_run is not None]
+        upcoming = [s.next_run for s in situation.cluster.schedules if s.next_run is not None]
         text = (
             f"The next one is due {min(upcoming):%Y-%m-%d %H:%M:%SZ}."
             if upcoming
@@ -53,7 +55,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         )
         return
     count = "1 scheduled backup is" if len(due) == 1 else f"{len(due)} scheduled backups are"
-    text = f"{Activity((), due).text(situation.now)}."
+    text = f"{activity_text(Activity((), due), situation.cluster.now)}."
     pause = tuple(
         f"Pause it for the upgrade, and resume it after: PAUSE SCHEDULE {schedule.schedule_id};"
         for schedule in due[:3]
@@ -79,14 +81,16 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 
 def _running_again(situation: Situation) -> Iterator[Finding]:
-    schedules = sorted(situation.schedules, key=lambda s: s.schedule_id)
+    schedules = sorted(situation.cluster.schedules, key=lambda s: s.schedule_id)
     paused = [s for s in schedules if s.next_run is None]
-    late = [s for s in schedules if s.next_run is not None and s.next_run < situation.now - _LATE]
+    late = [
+        s for s in schedules if s.next_run is not None and s.next_run < situation.cluster.now - _LATE
+    ]
     if paused:
         yield CHECK.finding(
             Outcome.WARN,
             f"{len(paused)} backup schedule(s) are paused: running again?",
-            "; ".join(schedule_text(s, situation.now) for s in paused[:5]) + ".",
+            "; ".join(schedule_text(s, situation.cluster.now) for s in paused[:5]) + ".",
             evidence={"paused": schedule_evidence(paused)},
             remedy=tuple(
                 f"If that was for the upgrade: RESUME SCHEDULE {s.schedule_id};" for s in paused[:3]
@@ -96,7 +100,7 @@ def _running_again(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             Outcome.WARN,
             f"{len(late)} backup schedule(s) should have run and did not",
-            "; ".join(schedule_text(s, situation.now) for s in late[:5]) + ".",
+            "; ".join(schedule_text(s, situation.cluster.now) for s in late[:5]) + ".",
             evidence={"late": schedule_evidence(late)},
             remedy=("See why: SHOW SCHEDULES FOR BACKUP;",),
         )

@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from guard.decision.check import UPGRADE_DOCS, Check
-from guard.decision.jobs import active_jobs_of, is_paused, is_unnamed, job_evidence, job_text
+from guard.cluster.jobs import active_jobs_of, is_paused, is_unnamed
+from guard.decision.check_definition import UPGRADE_DOCS, Check
+from guard.decision.job_words import job_evidence, job_text
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import JobRow
@@ -33,10 +34,10 @@ _SERVER: Final = "node"
 
 def _servers_own(situation: Situation, job: JobRow) -> bool:
     """True if a node of the new series started this job after it came up, as part of the upgrade."""
-    active = situation.active_series
+    active = situation.cluster.active_series
     starts = [
         n.started_at
-        for n in situation.members
+        for n in situation.cluster.members
         if n.build is not None and n.build.series > active and n.started_at is not None
     ]
     return (
@@ -46,14 +47,14 @@ def _servers_own(situation: Situation, job: JobRow) -> bool:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding by the step's row of the table."""
-    jobs = active_jobs_of(situation, _TYPES)
-    unnamed = [job for job in situation.active_jobs if is_unnamed(job)]
+    jobs = active_jobs_of(situation.cluster, _TYPES)
+    unnamed = [job for job in situation.cluster.active_jobs if is_unnamed(job)]
     evidence = {"jobs": job_evidence(jobs)}
     if situation.step is Step.FINALIZE and unnamed:
         yield CHECK.finding(
             Outcome.UNKNOWN,
             f"the server cannot name {len(unnamed)} running job(s): one may be a schema change",
-            "; ".join(job_text(job, situation.now) for job in unnamed[:5]) + ".",
+            "; ".join(job_text(job, situation.cluster.now) for job in unnamed[:5]) + ".",
             evidence={"jobs": job_evidence(unnamed)},
             remedy=("Ask through a node on the newest build: --url",),
         )
@@ -61,7 +62,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(Outcome.PASS, "no schema change is running", evidence=evidence)
         return
     count = "1 schema change is" if len(jobs) == 1 else f"{len(jobs)} schema changes are"
-    text = "; ".join(job_text(job, situation.now) for job in jobs[:5])
+    text = "; ".join(job_text(job, situation.cluster.now) for job in jobs[:5])
     if situation.step is Step.NEXT_NODE and all(_servers_own(situation, job) for job in jobs):
         yield CHECK.finding(
             Outcome.PASS,

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guard.catalog.answers import ReleaseStatus, SupportPhase
-from guard.decision.check import DOCS, Check
+from guard.decision.check_definition import DOCS, Check
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.versions import Build
@@ -55,7 +55,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             evidence=evidence,
             remedy=_remedy(situation, target, status),
         )
-    support = situation.catalog.support(target, situation.snapshot.taken_at.date())
+    support = situation.catalog.support(target, situation.cluster.snapshot.taken_at.date())
     if support.phase is SupportPhase.ENDED:
         yield CHECK.finding(
             Outcome.WARN,

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guard.catalog.answers import Answer
-from guard.decision.check import UPGRADE_DOCS, Check
+from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.versions import Build
@@ -28,8 +28,8 @@ __all__ = ["CHECK"]
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding by the step's row of the table."""
-    target, active = situation.target, situation.active_series
-    newest = max((n.build for n in situation.members if n.build), default=None)
+    target, active = situation.target, situation.cluster.active_series
+    newest = max((n.build for n in situation.cluster.members if n.build), default=None)
     if target is None and situation.step is Step.ROLLBACK and newest and newest.series > active:
         yield _back_to_what(situation)
         return
@@ -83,7 +83,7 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 def _back_to_what(situation: Situation) -> Finding:
     """Every node is on the new series already, so none tells what the old build was."""
-    active = situation.active_series
+    active = situation.cluster.active_series
     release = situation.catalog.newest_release(active)
     return CHECK.finding(
         Outcome.UNKNOWN,
@@ -99,7 +99,7 @@ def _back_to_what(situation: Situation) -> Finding:
 
 
 def _back(situation: Situation, target: Build, evidence: dict[str, str]) -> Finding:
-    active = situation.active_series
+    active = situation.cluster.active_series
     if target.series == active:
         return CHECK.finding(
             Outcome.PASS, f"{target} is of v{active}, where the cluster came from", evidence=evidence

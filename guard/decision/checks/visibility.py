@@ -17,10 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from guard.decision.check import DOCS, Check, listed
-from guard.decision.cluster import NotCollected
-from guard.decision.result import Finding, Liveness, Outcome
-from guard.decision.sight import jobs_problem, proof_of_job_sight
+from guard.cluster.job_sight import jobs_problem, proof_of_job_sight
+from guard.cluster.liveness import Liveness
+from guard.cluster.missing import NotCollected
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import listed
+from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, Reason, Unavailable
 from guard.snapshot.sight import JobSight
@@ -44,8 +46,8 @@ def _what_is_missing(situation: Situation) -> Iterator[tuple[str, Unavailable]]:
         ("nodes", lambda: cluster.members),
         ("settings", lambda: cluster.setting("version")),
         ("cluster version", lambda: cluster.version),
-        ("jobs", lambda: situation.active_jobs),
-        ("schedules", lambda: situation.schedules),
+        ("jobs", lambda: situation.cluster.active_jobs),
+        ("schedules", lambda: situation.cluster.schedules),
     ):
         try:
             look()
@@ -88,8 +90,8 @@ def run(situation: Situation) -> Iterator[Finding]:
         )
     if by_remedy:
         return
-    proof = proof_of_job_sight(situation.cluster)
-    problem = jobs_problem(situation.cluster)
+    proof = proof_of_job_sight(situation.cluster.snapshot)
+    problem = jobs_problem(situation.cluster.snapshot)
     how = proof.how if isinstance(proof, JobSight) and problem is None else ""
     unsafe = _unsafe_internals(situation)
     yield CHECK.finding(
@@ -106,7 +108,7 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 
 def _unsafe_internals(situation: Situation) -> bool:
-    variables = situation.snapshot.variables
+    variables = situation.cluster.snapshot.variables
     return isinstance(variables, Collected) and any(
         row.name == "allow_unsafe_internals" and row.value == "on" for row in variables.rows
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guard.decision.checks import capacity
-from guard.decision.policy import Thresholds
+from guard.decision.policy.rules import Thresholds
 from guard.snapshot.model import Reason
 from tests.building import collected, node, snapshot, unavailable
 from tests.decision.judging import PASS, UNKNOWN, WARN, one, outcomes

@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from guard.decision.policy import Thresholds
+from guard.decision.policy.rules import Thresholds
 from tests.building import NOW, Node, minutes, node, snapshot
 from tests.decision.judging import ALL_STEPS, BLOCK, PASS, UNKNOWN, WARN, judge, one, outcomes
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from guard.decision.replication import needed_voters, tolerated_failures
+from guard.cluster.replication import needed_voters, tolerated_failures
 from guard.snapshot.model import CriticalLocalityRow, Reason, ReplicationStatsRow, ZoneReplicasRow
 from tests.building import NOW, Node, collected, minutes, node, snapshot, three, unavailable
 from tests.decision.judging import BLOCK, PASS, UNKNOWN, WARN, one, outcomes

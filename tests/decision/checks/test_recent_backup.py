@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guard.decision.checks import recent_backup
-from guard.decision.policy import Thresholds
+from guard.decision.policy.rules import Thresholds
 from guard.snapshot.model import Reason
 from tests.building import NOW, collected, job, snapshot, unavailable
 from tests.decision.judging import PASS, UNKNOWN, WARN, one, outcomes

@@ -22,7 +22,7 @@ from guard.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from guard.decision.windows import StartNow, WindowsAnswer
+    from guard.decision.quiet_windows import StartNow, WindowsAnswer
 
 __all__ = ["app"]
 
@@ -58,7 +58,7 @@ def windows(
     from guard.cli.logging import logger
     from guard.cli.process import emit
     from guard.cli.source import take_snapshot
-    from guard.decision.windows import LONGEST_HORIZON, quiet_windows
+    from guard.decision.quiet_windows import LONGEST_HORIZON, quiet_windows
     from guard.report.plain import escape_json
 
     if length <= dt.timedelta():
@@ -78,7 +78,7 @@ def windows(
 
 
 def _lines(answer: WindowsAnswer) -> Iterator[str]:
-    from guard.decision.check import span
+    from guard.decision.phrases import span
     from guard.report.plain import plain
 
     length = span(dt.timedelta(seconds=answer.duration_seconds))
@@ -106,7 +106,7 @@ def _lines(answer: WindowsAnswer) -> Iterator[str]:
 
 
 def _now(now: StartNow, length: str) -> Iterator[str]:
-    from guard.decision.check import span
+    from guard.decision.phrases import span
     from guard.report.plain import plain
 
     if now.quiet:

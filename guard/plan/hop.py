@@ -15,8 +15,8 @@ import msgspec
 
 from guard.catalog import releases, restore
 from guard.catalog.answers import Answer, ReleaseStatus
-from guard.catalog.plan_release import edges_of, forbids
 from guard.catalog.records import Advisory, Edge
+from guard.plan.release import edges_of, forbids
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.catalog.answers import Answer, ReleaseStatus
-from guard.catalog.plan_hop import Hop, describe_hop
-from guard.catalog.plan_release import choose_release
+from guard.plan.hop import Hop, describe_hop
+from guard.plan.release import choose_release
 from guard.versions import Build, Phase, Series
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ def init_command(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Write a commented policy file that changes nothing yet."""
-    from guard.snapshot.file import write
+    from guard.files import write
 
     data = TEMPLATE.encode()
     try:
@@ -89,9 +89,9 @@ def check_command(
     from guard.catalog import load
     from guard.cli.policy_file import discover, load_policy
     from guard.cli.process import emit
-    from guard.decision.apply_policy import Ids, problems
     from guard.decision.checks import ALL
-    from guard.decision.policy import PolicyError
+    from guard.decision.policy.apply import Ids, problems
+    from guard.decision.policy.rules import PolicyError
     from guard.report.plain import plain
 
     try:

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Final
 
-from guard.decision.cluster import Node
-from guard.decision.result import Liveness
-from guard.decision.situation import Situation
+from guard.cluster.liveness import Liveness
+from guard.cluster.members import Node
+from guard.cluster.picture import Cluster
 from guard.snapshot.model import Collected, CriticalLocalityRow, ReplicationStatsRow
 
 __all__ = [
@@ -47,26 +47,26 @@ def tolerated_failures(voters: int) -> int:
     return (voters - 1) // 2
 
 
-def factors(situation: Situation) -> tuple[int, ...] | None:
+def factors(cluster: Cluster) -> tuple[int, ...] | None:
     """The numbers of voters that zones ask for, smallest first; None if nobody could look."""
-    section = situation.snapshot.zone_replicas
+    section = cluster.snapshot.zone_replicas
     if not isinstance(section, Collected) or not section.rows:
         return None
     return tuple(sorted({row.num_voters or row.num_replicas for row in section.rows}))
 
 
-def reports_made_after(situation: Situation, nodes: Iterable[Node] = ()) -> dt.datetime | None:
+def reports_made_after(cluster: Cluster, nodes: Iterable[Node] = ()) -> dt.datetime | None:
     """When the replication reports were made, if lately and after these nodes went down; else None.
 
     They are rewritten about once a minute by whichever node leads; when that stops, they stay as
     they were.
     """
     made: list[dt.datetime] = []
-    for section in (situation.snapshot.replication_stats, situation.snapshot.critical_localities):
+    for section in (cluster.snapshot.replication_stats, cluster.snapshot.critical_localities):
         if isinstance(section, Collected):
             made += [row.generated for row in section.rows if row.generated is not None]
     newest = max(made, default=None)
-    if newest is None or situation.now - newest > _FRESH:
+    if newest is None or cluster.now - newest > _FRESH:
         return None
     for node in nodes:
         if node.seen_until is None or node.seen_until > newest:
@@ -74,13 +74,13 @@ def reports_made_after(situation: Situation, nodes: Iterable[Node] = ()) -> dt.d
     return newest
 
 
-def replication_stats(situation: Situation) -> tuple[ReplicationStatsRow, ...]:
+def replication_stats(cluster: Cluster) -> tuple[ReplicationStatsRow, ...]:
     """The replication report, empty if it was not read."""
-    section = situation.snapshot.replication_stats
+    section = cluster.snapshot.replication_stats
     return section.rows if isinstance(section, Collected) else ()
 
 
-def critical_localities(situation: Situation) -> tuple[CriticalLocalityRow, ...] | None:
+def critical_localities(cluster: Cluster) -> tuple[CriticalLocalityRow, ...] | None:
     """The report of critical localities, None if it was not read."""
-    section = situation.snapshot.critical_localities
+    section = cluster.snapshot.critical_localities
     return section.rows if isinstance(section, Collected) else None

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from guard.decision.cluster import Cluster, NotCollected, duration
-from guard.decision.jobs import active_backups, is_possible_backup
-from guard.decision.policy import Thresholds
+from guard.cluster.interval import interval
+from guard.cluster.jobs import active_backups, is_possible_backup
+from guard.cluster.missing import NotCollected
+from guard.cluster.picture import Cluster
+from guard.decision.policy.rules import Thresholds
 from guard.decision.result import ExitCode, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Connection, JobRow, ScheduleRow, Snapshot
@@ -131,7 +133,7 @@ def _answer(
     snapshot: Snapshot, length: dt.timedelta, within: dt.timedelta, catalog: Catalog | None
 ) -> WindowsAnswer:
     cluster = Cluster.of(snapshot)
-    now = cluster.cluster_time
+    now = cluster.now
     until = now + min(within, LONGEST_HORIZON)
     if not isinstance(snapshot.connection, Connection):
         return _blind(now, until, length, snapshot.connection.message, snapshot.connection.remedy)
@@ -149,9 +151,9 @@ def _answer(
         catalog=catalog,
     )
     try:
-        running = active_backups(situation)
-        schedules = [each for each in situation.schedules if each.next_run is not None]
-        history = situation.job_history
+        running = active_backups(situation.cluster)
+        schedules = [each for each in situation.cluster.schedules if each.next_run is not None]
+        history = situation.cluster.job_history
     except NotCollected as missing:
         return _blind(now, until, length, missing.why.message, missing.why.remedy)
     past = _Past(history)
@@ -287,7 +289,7 @@ def _recurring(expression: str, after: dt.datetime) -> Iterator[dt.datetime]:
 
     text = expression.strip().lower()
     if text.startswith("@every "):
-        every = duration(text.removeprefix("@every ").strip())
+        every = interval(text.removeprefix("@every ").strip())
         if every is None or every < dt.timedelta(seconds=1):
             raise ValueError(f"its recurrence {expression[:50]!r} cannot be read")
         while True:

@@ -35,7 +35,8 @@ def collect(
     from guard.cli.process import emit
     from guard.cli.source import take_snapshot
     from guard.decision.result import ExitCode
-    from guard.snapshot.file import encode, write
+    from guard.files import write
+    from guard.snapshot.file import encode
     from guard.snapshot.model import Unavailable
 
     snapshot = take_snapshot(url, None, certs_dir, timeout, logger(verbose, log_format))

@@ -1,8 +1,7 @@
-"""What a check is, and the words checks are written in."""
+"""What a check is: one row of the step table."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ from guard.decision.result import Finding, Outcome, Step
 if TYPE_CHECKING:
     from guard.decision.situation import Situation
 
-__all__ = ["ALL_STEPS", "DOCS", "UPGRADE_DOCS", "Check", "age", "listed"]
+__all__ = ["ALL_STEPS", "DOCS", "UPGRADE_DOCS", "Check"]
 
 ALL_STEPS: Final = (Step.START, Step.NEXT_NODE, Step.FINALIZE, Step.ROLLBACK, Step.VERIFY)
 DOCS: Final = "https://www.cockroachlabs.com/docs"
@@ -68,34 +67,3 @@ class Check:
             docs=self.docs,
             transient=transient,
         )
-
-
-def age(then: dt.datetime | None, now: dt.datetime) -> str:
-    """How long ago, for people: ``42 s ago``, ``2 h 5 min ago``; the future is ``just now``."""
-    if then is None:
-        return "at an unknown time"
-    seconds = int((now - then).total_seconds())
-    if seconds <= 0:
-        return "just now"
-    return f"{span(dt.timedelta(seconds=seconds))} ago"
-
-
-def span(duration: dt.timedelta) -> str:
-    """A length of time for people."""
-    seconds = int(duration.total_seconds())
-    if seconds < 120:
-        return f"{seconds} s"
-    if seconds < 7200:
-        return f"{seconds // 60} min"
-    if seconds < 172800:
-        hours, minutes = seconds // 3600, seconds % 3600 // 60
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{seconds // 86400} d"
-
-
-def listed(items: Iterable[object], limit: int = 8) -> str:
-    """``n1, n2 and 3 more``: enumerations that stay readable on a cluster of any size."""
-    texts = [str(item) for item in items]
-    if len(texts) <= limit:
-        return ", ".join(texts)
-    return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"

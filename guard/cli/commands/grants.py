@@ -20,8 +20,8 @@ def grants(
 ) -> None:
     """Print the exact statements for a read-only user that guard can log in as."""
     from guard.cli.process import emit
-    from guard.snapshot.grants import grants as statements
-    from guard.snapshot.grants import quoted
+    from guard.snapshot.privileges import grants as statements
+    from guard.snapshot.privileges import quoted
     from guard.versions import Build, Series, VersionError
 
     text = version if version.startswith("v") else f"v{version}"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from guard.decision.policy import (
+from guard.decision.policy.rules import (
     NEVER,
     Policy,
     PolicyError,

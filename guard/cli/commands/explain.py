@@ -22,7 +22,7 @@ def explain(
     from guard.catalog import load
     from guard.cli.process import emit
     from guard.decision.checks import ALL, by_id
-    from guard.decision.own import OWN
+    from guard.decision.own_findings import OWN
 
     check = by_id(name)
     if check is not None:

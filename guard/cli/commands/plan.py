@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from guard.catalog import Catalog
-    from guard.catalog.plan import Plan
-    from guard.catalog.plan_hop import Hop, OnTheWay
+    from guard.plan.hop import Hop, OnTheWay
+    from guard.plan.road import Plan
     from guard.versions import Build, Series
 
 app = typer.Typer(add_completion=False)
@@ -65,7 +65,7 @@ def plan(
         source, via = position.build, position.under_way
     else:
         source = read_version(start)
-    from guard.catalog.plan import make_plan
+    from guard.plan.road import make_plan
 
     made = make_plan(known, source, target, via=via)
     if output is Format.JSON:

@@ -123,7 +123,7 @@ def check(
     from guard.cli.process import emit
     from guard.cli.source import take_snapshot
     from guard.cli.waiting import Patience, Progress, watch
-    from guard.decision.policy import PolicyError
+    from guard.decision.policy.rules import PolicyError
     from guard.decision.result import Decision
     from guard.report import Options, renderer
     from guard.report.plain import plain
@@ -211,8 +211,8 @@ def _validate_fingerprint(token: str | None) -> None:
 
 
 def _known_ids(catalog: Catalog) -> tuple[str, ...]:
-    from guard.decision.apply_policy import Ids
     from guard.decision.checks import ALL
+    from guard.decision.policy.apply import Ids
 
     return Ids.of(ALL, catalog).known
 

@@ -80,7 +80,7 @@ def advisories(
 
 
 def _between(known: Catalog, old: Build, new: Build) -> list[tuple[Advisory, dict[str, Any]]]:
-    from guard.catalog.difference import difference
+    from guard.plan.difference import difference
 
     return [
         (each.advisory, {"change": each.change.value, "reason": each.reason})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from guard.catalog.answers import Answer
-from guard.catalog.plan_release import edges_of
+from guard.plan.release import edges_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """What a team decides for itself: severities, thresholds, targets allowed, waivers. Plain data.
 
-`Policy` is what a decision is given. `guard.decision.policy_table` makes it of a file's content, and
-`guard.decision.apply_policy` applies it.
+`Policy` is what a decision is given. `guard.decision.policy.shape` makes it of a file's content, and
+`guard.decision.policy.apply` applies it.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from guard.decision.check import Check
-from guard.decision.policy import NEVER, OWN_IDS, Policy, WaiverRule, nearest
+from guard.decision.check_definition import Check
+from guard.decision.policy.rules import NEVER, OWN_IDS, Policy, WaiverRule, nearest
 from guard.decision.result import Finding, Outcome, Step, Waiver
 from guard.versions import Build, Series
 

@@ -1,0 +1,109 @@
+"""Files that are not guard's own: opened so that nothing under their name can hang or flood it.
+
+One place opens what may be a FIFO, a directory or huge, and one place writes.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from pathlib import Path
+from typing import Final
+
+__all__ = ["NotRegular", "TooLarge", "read_regular", "read_whole", "write"]
+
+_FIFO_PATIENCE_SECONDS: Final = 10.0
+
+
+class NotRegular(OSError):
+    """The name belongs to a directory, a device or a FIFO that nobody writes to."""
+
+
+class TooLarge(OSError):
+    """The file is longer than anything of its kind."""
+
+
+def _open(path: Path) -> tuple[int, int]:
+    """The descriptor and the mode of what lies under a name; never a directory."""
+    # Without blocking, so that a FIFO nobody writes to cannot hang a gate.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:  # a NUL in the name
+        raise NotRegular(0, f"not a file name: {error}") from None
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(descriptor)
+        raise NotRegular(0, "it is a directory, not a regular file")
+    return descriptor, mode
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Read a regular file of at most `limit` bytes.
+
+    Raises:
+        NotRegular: it is something else.
+        TooLarge: it is longer.
+        OSError: it cannot be opened or read.
+    """
+    descriptor, mode = _open(path)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if not stat.S_ISREG(mode):
+            raise NotRegular(0, "not a regular file")
+        return _bounded(file.read(limit + 1), limit)
+
+
+def read_whole(path: Path, limit: int) -> bytes:
+    """Read a regular file, or a FIFO or a device until it ends, of at most `limit` bytes.
+
+    Raises:
+        NotRegular: it is a directory, or a FIFO that nobody writes to for ten seconds.
+        TooLarge: it is longer.
+        OSError: it cannot be opened or read.
+    """
+    descriptor, mode = _open(path)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if stat.S_ISREG(mode):
+            return _bounded(file.read(limit + 1), limit)
+        chunks: list[bytes] = []
+        size = 0
+        while size <= limit:
+            ready, _, _ = select.select([descriptor], [], [], _FIFO_PATIENCE_SECONDS)
+            if not ready:
+                raise NotRegular(0, "nothing was written to it")
+            chunk = file.read(1 << 16)
+            if not chunk:
+                break
+            chunks.append(chunk)
+            size += len(chunk)
+        return _bounded(b"".join(chunks), limit)
+
+
+def _bounded(data: bytes, limit: int) -> bytes:
+    if len(data) > limit:
+        raise TooLarge(0, f"larger than {limit} bytes")
+    return data
+
+
+def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write a file whole or not at all: an old file survives a full disk or an interrupt.
+
+    Raises:
+        OSError: it could not be written; the old file, if any, is untouched.
+    """
+    if path.exists() and not path.is_file():  # /dev/stdout, a FIFO: nothing to replace
+        path.write_bytes(data)
+        return
+    import tempfile  # only a run that writes needs it
+
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
