@@ -13,6 +13,7 @@ from guard.decision.result import Decision, ExitCode, Finding, Outcome
 from guard.report.interface import Options
 from guard.report.plain import plain
 from guard.report.text import headline
+from guard.report.words import waived_by
 
 __all__ = ["render"]
 
@@ -55,8 +56,7 @@ def _text(finding: Finding) -> str:
     lines += [f"> {plain(step)}" for step in finding.remedy]
     lines.append(plain(finding.docs))
     if finding.waiver is not None:
-        until = f", until {finding.waiver.expires}" if finding.waiver.expires else ""
-        lines.append(f"waived by {plain(finding.waiver.owner)}{until}: {plain(finding.waiver.reason)}")
+        lines.append(plain(waived_by(finding)))
     return "\n".join(line for line in lines if line)
 
 

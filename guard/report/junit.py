@@ -10,6 +10,7 @@ from guard.decision.result import Decision, ExitCode, FailOn, Finding, Outcome
 from guard.report.interface import Options
 from guard.report.plain import plain
 from guard.report.text import headline
+from guard.report.words import waived_by
 
 __all__ = ["render"]
 
@@ -57,8 +58,7 @@ def _case(suite: Element, finding: Finding, fail_on: FailOn) -> None:
     if finding.outcome is Outcome.WARN and fail_on is FailOn.WARN:
         tag = "failure"
     if finding.waiver is not None:
-        until = f", until {finding.waiver.expires}" if finding.waiver.expires else ""
-        why = f"waived by {plain(finding.waiver.owner)}{until}: {plain(finding.waiver.reason)}"
+        why = plain(waived_by(finding))
         SubElement(case, "skipped", message=f"{finding.outcome.value}, {why}").text = text
     elif finding.outcome is Outcome.NOT_APPLICABLE:
         SubElement(case, "skipped", message="not applicable").text = text
