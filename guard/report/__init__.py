@@ -17,6 +17,7 @@ class Format(StrEnum):
     JSON = "json"
     GITHUB = "github"
     JUNIT = "junit"
+    MARKDOWN = "markdown"
 
 
 def renderer(name: Format) -> Renderer:
