@@ -107,7 +107,14 @@ def history_reaches_back_to(cluster: Cluster) -> dt.datetime | None:
         return None
     if section.statement == "history_show_jobs":
         return cluster.now - _SHOW_JOBS_SHOWS
-    return min((job.created for job in rows if job.created is not None), default=cluster.now)
+    if section.complete_since is not None:
+        return section.complete_since
+    # An older snapshot, which does not tell: any status may be the one that reached its limit.
+    oldest: dict[str, dt.datetime] = {}
+    for job in rows:
+        if job.created is not None:
+            oldest[job.status] = min(job.created, oldest.get(job.status, job.created))
+    return max(oldest.values(), default=cluster.now)
 
 
 def active_backups(cluster: Cluster) -> tuple[JobRow, ...]:

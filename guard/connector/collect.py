@@ -17,6 +17,7 @@ from guard.connector.deadline import Deadline
 from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import Target
 from guard.connector.pipeline import Answer, ConnectionLost, Refused, Rows, TimedOut, ask
+from guard.connector.reach import reach
 from guard.connector.redact import scrub_row
 from guard.connector.refusals import another_statement_may_work, unavailable
 from guard.connector.rows import PARSERS, MalformedRow, timestamp
@@ -331,13 +332,15 @@ class _Sections:
             return unavailable(name, answer, self._gateway, self._user)
         try:
             rows = tuple(PARSERS[name](scrub_row(row)) for row in answer.rows)
+            truncated, complete_since = reach(statement, answer.rows, rows)
         except MalformedRow as error:
             return Unavailable(reason=Reason.MALFORMED, message=f"{statement.name}: {error}")
         return Collected(
             rows=rows,
             read_at=self._utcnow(),
             statement=statement.name,
-            truncated=statement.limit is not None and len(rows) >= statement.limit,
+            truncated=truncated,
+            complete_since=complete_since,
         )
 
 

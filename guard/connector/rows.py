@@ -155,11 +155,17 @@ _TYPE_BY_KEY: Final = {
 }
 
 
+def _schedule_of(row: Row) -> int | None:
+    """The schedule that made a job: what made the others (a node, a session) has other numbers."""
+    if row.get("created_by_type") != "crdb_schedule":
+        return None
+    return _int(row.get("created_by_id"))
+
+
 def _job(row: Row) -> model.JobRow:
     if "payload_keys" in row:
         keys = (row["payload_keys"] or "").split(",")
         types = [_TYPE_BY_KEY[key] for key in keys if key in _TYPE_BY_KEY]
-        scheduled = row.get("created_by_type") == "crdb_schedule"
         return model.JobRow(
             job_id=_must_int(row, "id"),
             job_type=types[0] if len(types) == 1 else None,
@@ -169,7 +175,7 @@ def _job(row: Row) -> model.JobRow:
             finished=_micros(row.get("finished_micros")),
             running_status=row.get("running_status"),
             fraction_completed=_float(row.get("fraction_completed")),
-            schedule_id=_int(row.get("created_by_id")) if scheduled else None,
+            schedule_id=_schedule_of(row),
             coordinator_id=None,
         )
     return model.JobRow(
@@ -178,10 +184,14 @@ def _job(row: Row) -> model.JobRow:
         status=_required(row, "status"),
         owner=row.get("user_name"),
         created=timestamp(row.get("created")),
-        finished=timestamp(row.get("finished")),
+        finished=(
+            _micros(row["finished_micros"])
+            if "finished_micros" in row
+            else timestamp(row.get("finished"))
+        ),
         running_status=row.get("running_status"),
         fraction_completed=_float(row.get("fraction_completed")),
-        schedule_id=None,
+        schedule_id=_schedule_of(row),
         coordinator_id=_int(row.get("coordinator_id")),
     )
 
@@ -305,6 +315,25 @@ def _feature(row: Row) -> model.FeatureRow:
     return model.FeatureRow(name=_required(row, "name"), used=bool(_bool(_required(row, "used"))))
 
 
+def _event(row: Row) -> model.EventRow:
+    moment = timestamp(_required(row, "timestamp"))
+    assert moment is not None  # noqa: S101 - _required never returns None
+    told, target, reporting = (
+        _int(row.get(name)) for name in ("target_node_id", "target_id", "reporting_id")
+    )
+    kind = _required(row, "event_type")
+    # The target is in the event's text since 21.1, in a column before, and a node that joins or
+    # restarts reports itself. The column is 0 in the releases that no longer fill it.
+    node = (told or target or reporting) if kind.startswith("node_") else None
+    return model.EventRow(
+        time=moment,
+        event_type=kind,
+        node_id=node,
+        reporting_node_id=reporting,
+        setting=row.get("setting"),
+    )
+
+
 PARSERS: Final[dict[str, Callable[[Row], Any]]] = {
     "gossip_liveness": _liveness,
     "kv_node_liveness": _liveness,
@@ -322,5 +351,6 @@ PARSERS: Final[dict[str, Callable[[Row], Any]]] = {
     "zone_replicas": _zone_replicas,
     "license": _license,
     "features": _feature,
+    "events": _event,
 }
 """How to read a row of each section."""

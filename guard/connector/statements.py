@@ -34,7 +34,9 @@ class Statement:
         before: first gateway series it is no longer meant for, None for all.
         admin: True if it only works (or only tells the truth) for members of the admin role.
         all_jobs: True if its answer can only be believed from a user who sees every job.
-        limit: the statement's own LIMIT per status; a section that reaches it is truncated.
+        limit: the statement's own LIMIT; a section that reaches it is truncated.
+        limit_per_status: True if the limit holds for the jobs of each status, not for all rows.
+        oldest: the column that tells, on each row, when the oldest row was written that was looked at.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Statement:
     admin: bool = False
     all_jobs: bool = False
     limit: int | None = None
+    limit_per_status: bool = False
+    oldest: str | None = None
 
     def suits(self, gateway: Series | None) -> bool:
         """True if the gateway's release is in the span. An unknown gateway suits every statement."""
@@ -249,37 +253,90 @@ ACTIVE_SHOW_JOBS: Final = Statement(
     all_jobs=True,
 )
 
-# The history: the newest finished jobs only, read backwards along the index on (status, created).
+# The history: the newest finished jobs only, and of each schedule the newest ones, however many other
+# jobs have ended since. Index scans find them (on status and created, on created_by_type and
+# created_by_id); the rows themselves, which are wide up to 24.x, are read by key and decoded last.
+# The hint keeps the planner from reading the whole table where it has no statistics.
 HISTORY_LIMIT: Final = 200
+_OF_A_SCHEDULE: Final = 20
+_OF_ALL_SCHEDULES: Final = 400
 
 
 def _newest(status: str) -> str:
     return (
-        "(SELECT id, status, created, created_by_type, created_by_id, payload, progress"
-        f" FROM system.jobs WHERE status = '{status}'"
+        f"(SELECT id FROM system.jobs WHERE status = '{status}'"
         f" ORDER BY created DESC LIMIT {HISTORY_LIMIT})"
     )
 
 
+# Ids of jobs grow with time.
+_NEWEST_SCHEDULED: Final = (
+    "(SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY created_by_id ORDER BY id DESC) AS nth"
+    f" FROM system.jobs WHERE created_by_type = 'crdb_schedule' AND status IN {_TERMINAL}) AS scheduled"
+    f" WHERE nth <= {_OF_A_SCHEDULE} ORDER BY id DESC LIMIT {_OF_ALL_SCHEDULES})"
+)
 HISTORY_SYSTEM_JOBS: Final = Statement(
     "history_system_jobs",
-    f"{_DECODED} NULL::JSONB AS g FROM ("
-    + " UNION ALL ".join(
-        _newest(status) for status in ("succeeded", "failed", "canceled", "revert-failed")
+    f"{_DECODED} NULL::JSONB AS g FROM (SELECT j.* FROM ("
+    + " UNION ".join(
+        (
+            *(_newest(status) for status in ("succeeded", "failed", "canceled", "revert-failed")),
+            _NEWEST_SCHEDULED,
+        )
     )
-    + "))",
+    + ") AS newest INNER LOOKUP JOIN system.jobs AS j ON j.id = newest.id) AS jobs) AS decoded",
     since=Series(20, 2),
     before=Series(23, 1),
     admin=True,
     all_jobs=True,
     limit=HISTORY_LIMIT,
+    limit_per_status=True,
 )
+
+
+def _newest_by_type(columns: str) -> str:
+    """Finished jobs of the types that guard asks about: the newest, and the newest of each schedule."""
+    return (
+        "(SELECT * FROM (SELECT *, row_number() OVER (ORDER BY created DESC) AS nth,"
+        " row_number() OVER (PARTITION BY created_by_type, created_by_id ORDER BY created DESC)"
+        f" AS of_schedule FROM (SELECT {columns} FROM system.jobs"
+        f" WHERE job_type IN ('BACKUP', 'RESTORE', 'MIGRATION') AND status IN {_TERMINAL}) AS finished"
+        f") AS ranked WHERE nth <= {HISTORY_LIMIT}"
+        f" OR (created_by_type = 'crdb_schedule' AND of_schedule <= {_OF_A_SCHEDULE})"
+        f" ORDER BY created DESC LIMIT {HISTORY_LIMIT + _OF_ALL_SCHEDULES}) AS newest"
+    )
+
+
+# 25.1 and later keep who and when in the row itself.
+HISTORY_25_1: Final = Statement(
+    "history_25_1",
+    "SELECT id AS job_id, job_type, status, owner AS user_name, created, finished, created_by_type,"
+    " created_by_id FROM "
+    + _newest_by_type("id, job_type, status, owner, created, finished, created_by_type, created_by_id"),
+    since=Series(25, 1),
+    all_jobs=True,
+    limit=HISTORY_LIMIT,
+)
+# From 23.1 on payloads are in a table of their own, one row for each job under this key.
+_INFO: Final = "crdb_internal.pb_to_json('cockroach.sql.jobs.jobspb.Payload', value)"
+HISTORY_JOB_INFO: Final = Statement(
+    "history_job_info",
+    "SELECT job_id, job_type, status, COALESCE(p->>'usernameProto', p->>'username') AS user_name,"
+    " created, p->>'finishedMicros' AS finished_micros, created_by_type, created_by_id"
+    f" FROM (SELECT newest.id AS job_id, job_type, status, created, created_by_type, created_by_id,"
+    f" {_INFO} AS p FROM "
+    + _newest_by_type("id, job_type, status, created, created_by_type, created_by_id")
+    + " LEFT LOOKUP JOIN system.job_info AS info"
+    " ON info.job_id = newest.id AND info.info_key = 'legacy_payload') AS decoded",
+    since=Series(23, 1),
+    all_jobs=True,
+    limit=HISTORY_LIMIT,
+)
+# Where a payload cannot be decoded the two above and crdb_internal.jobs fail as a whole.
 HISTORY_BY_TYPE: Final = Statement(
     "history_by_type",
-    "SELECT id AS job_id, job_type, status, NULL AS user_name, created, NULL AS finished,"
-    " NULL AS running_status, NULL AS fraction_completed, NULL AS coordinator_id"
-    " FROM system.jobs WHERE job_type IN ('BACKUP', 'RESTORE', 'MIGRATION')"
-    f" AND status IN {_TERMINAL} ORDER BY created DESC LIMIT {HISTORY_LIMIT}",
+    "SELECT id AS job_id, job_type, status, created, created_by_type, created_by_id FROM "
+    + _newest_by_type("id, job_type, status, created, created_by_type, created_by_id"),
     since=Series(23, 1),
     all_jobs=True,
     limit=HISTORY_LIMIT,
@@ -314,6 +371,34 @@ MIGRATIONS: Final = Statement(
     "SELECT major, minor, patch, internal, completed_at FROM system.migrations"
     " ORDER BY completed_at DESC LIMIT 200",
     since=Series(21, 1),
+)
+# Events: when nodes joined, restarted and left, and when a cluster setting was changed. They outlive
+# processes and jobs, so they tell when a cluster was of mixed versions. Of the text of an event, which
+# can hold values, only a node's number and a setting's name leave the server. The log has no index but
+# its time, so the newest rows of every kind are read and no more.
+EVENT_TYPES: Final = (
+    "node_join",
+    "node_restart",
+    "node_decommissioning",
+    "node_decommissioned",
+    "set_cluster_setting",
+)
+_EVENTS_LOOKED_AT: Final = 10_000
+EVENTS_LIMIT: Final = 500
+_EVENT_LIST: Final = ", ".join(f"'{name}'" for name in EVENT_TYPES)
+EVENTS: Final = Statement(
+    "events",
+    'SELECT "timestamp", "eventType" AS event_type, "targetID" AS target_id,'
+    ' "reportingID" AS reporting_id, oldest,'
+    " regexp_extract(info, '\"TargetNodeID\":([0-9]+)') AS target_node_id,"
+    " CASE WHEN \"eventType\" = 'set_cluster_setting'"
+    ' THEN regexp_extract(info, \'"SettingName":"([a-z0-9_.]+)"\') END AS setting'
+    ' FROM (SELECT *, min("timestamp") OVER () AS oldest FROM (SELECT "timestamp", "eventType",'
+    ' "targetID", "reportingID", info FROM system.eventlog'
+    f' ORDER BY "timestamp" DESC LIMIT {_EVENTS_LOOKED_AT}) AS newest) AS log'
+    f' WHERE "eventType" IN ({_EVENT_LIST}) ORDER BY "timestamp" DESC LIMIT {EVENTS_LIMIT}',
+    limit=EVENTS_LIMIT,
+    oldest="oldest",
 )
 # A report that nobody has rewritten for minutes is history, so its time comes with it.
 _GENERATED: Final = "(SELECT generated FROM system.reports_meta WHERE id = report_id) AS generated"
@@ -378,8 +463,10 @@ SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
     "store_status": (KV_STORE_STATUS,),
     "job_history": (
         HISTORY_SYSTEM_JOBS,
-        HISTORY_BY_TYPE,
+        HISTORY_25_1,
+        HISTORY_JOB_INFO,
         HISTORY_JOBS_BY_TYPE,
+        HISTORY_BY_TYPE,
         HISTORY_SHOW_JOBS,
     ),
     "migrations": (MIGRATIONS,),
@@ -388,6 +475,7 @@ SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
     "zone_replicas": (ZONE_REPLICAS,),
     "license": (LICENSE,),
     "features": (SEQUENCES, ROW_LEVEL_TTL),
+    "events": (EVENTS,),
 }
 """For each section of the snapshot, the statements that can fill it, best first."""
 

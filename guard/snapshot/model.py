@@ -25,6 +25,7 @@ __all__ = [
     "Connection",
     "Count",
     "CriticalLocalityRow",
+    "EventRow",
     "FeatureRow",
     "GossipNodeRow",
     "HostAttempt",
@@ -93,12 +94,15 @@ class Collected(_Struct, Generic[RowT], frozen=True, tag_field="state", tag="col
         read_at: guard's clock when the answer had arrived, UTC.
         statement: name of the statement in `guard.connector.statements`.
         truncated: True if the statement's LIMIT was reached, so that older rows were not looked at.
+        complete_since: from then on no row is missing, as far as the statement's limits go. None if
+            they cut nothing off, or if it is not known (with `truncated`, and in older snapshots).
     """
 
     rows: tuple[RowT, ...]
     read_at: Time
     statement: str
     truncated: bool = False
+    complete_since: Time | None = None
 
 
 class Unavailable(_Struct, frozen=True, tag_field="state", tag="unavailable"):
@@ -323,6 +327,25 @@ class FeatureRow(_Struct, frozen=True):
     used: bool
 
 
+class EventRow(_Struct, frozen=True):
+    """An event of the cluster's log (system.eventlog): what happened to a node or a setting, and when.
+
+    Attributes:
+        time: when it happened, by the clock of the node that reported it.
+        event_type: ``node_join``, ``node_restart``, ``node_decommissioning``, ``node_decommissioned``
+            or ``set_cluster_setting`` (RESET is one, too).
+        node_id: the node it happened to; None for a setting.
+        reporting_node_id: the node that wrote it down.
+        setting: the name of the setting, never its value; None if the text does not tell it.
+    """
+
+    time: Time
+    event_type: str
+    node_id: int | None
+    reporting_node_id: int | None
+    setting: str | None = None
+
+
 class Snapshot(_Struct, frozen=True):
     """One look at a cluster through one gateway.
 
@@ -356,3 +379,4 @@ class Snapshot(_Struct, frozen=True):
     zone_replicas: Section[ZoneReplicasRow] = _NOT_ASKED
     license: Section[LicenseRow] = _NOT_ASKED
     features: Section[FeatureRow] = _NOT_ASKED
+    events: Section[EventRow] = _NOT_ASKED

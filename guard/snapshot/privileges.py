@@ -25,7 +25,7 @@ _NODES: Final = frozenset(
 _SETTINGS: Final = frozenset({"settings", "kv_version"})
 _JOBS: Final = frozenset({"active_jobs", "job_history"})
 _SYSTEM_TABLES: Final = frozenset(
-    {"schedules", "migrations", "replication_stats", "critical_localities", "features"}
+    {"schedules", "migrations", "replication_stats", "critical_localities", "features", "events"}
 )
 
 

@@ -9,7 +9,7 @@ variables that PostgreSQL lacks) is kept in the schema ``compat``, where the pro
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import psycopg
@@ -18,7 +18,7 @@ from psycopg import sql
 from guard.connector import statements
 from tests.cluster.recording import Error, Recording, Table, load
 
-__all__ = ["REWRITTEN", "fill"]
+__all__ = ["EVENTLOG", "REWRITTEN", "fill"]
 
 _RELATIONS: Final = {
     "cluster_settings": "crdb_internal.cluster_settings",
@@ -32,6 +32,8 @@ _RELATIONS: Final = {
     "node_metrics_selected": "crdb_internal.node_metrics",
     "replication_critical_localities": "system.replication_critical_localities",
     "replication_stats": "system.replication_stats",
+    "system_eventlog": "system.eventlog",
+    "system_job_info": "system.job_info",
     "system_jobs": "system.jobs",
     "system_migrations": "system.migrations",
     "system_scheduled_jobs": "system.scheduled_jobs",
@@ -56,6 +58,7 @@ _BRACKETS: Final = {
     "[SHOW SYSTEM GRANTS]": "compat.show_system_grants",
     '"".information_schema.sequences': "compat.sequences",
     "system.jobs@jobs_status_created_idx": "system.jobs",
+    "LOOKUP JOIN": "JOIN",
 }
 
 
@@ -69,9 +72,11 @@ def _rewritten() -> Iterator[tuple[str, str]]:
     yield statements.SHOW_VERSION.sql, "SELECT version FROM compat.show_version"
     yield statements.SET_UNSAFE_INTERNALS.sql, "SET compat.allow_unsafe_internals = on"
     for text in statements.ALL:
+        rewritten = text
         for brackets, view in _BRACKETS.items():
-            if brackets in text:
-                yield text, text.replace(brackets, view)
+            rewritten = rewritten.replace(brackets, view)
+        if rewritten != text:
+            yield text, rewritten
 
 
 REWRITTEN: Final = dict(_rewritten())
@@ -103,6 +108,17 @@ _ZONES: Final = Table(
     ((0, "range_min_bytes: 134217728\nnum_replicas: 3\n"), (16, "num_replicas: 5\n")),
 )
 """Not recorded: what a cluster has that nobody configured."""
+
+
+EVENTLOG: Final = (
+    ("timestamp", "timestamp"),
+    ("eventType", "text"),
+    ("targetID", "int8"),
+    ("reportingID", "int8"),
+    ("info", "text"),
+    ("uniqueID", "text"),
+)
+"""The columns of system.eventlog, which no recording holds; 20.1 to 26.1 have them all."""
 
 
 def fill(connection: psycopg.Connection[Any], recording: Recording) -> None:
@@ -149,6 +165,8 @@ def fill(connection: psycopg.Connection[Any], recording: Recording) -> None:
 
 def _columns(query: str, recording: Recording) -> tuple[tuple[str, str], ...]:
     """The columns of a query that was refused: those of root's recording of the same cluster."""
+    if query == "system_eventlog":
+        return EVENTLOG
     query = {"show_all_cluster_settings": "cluster_settings"}.get(query, query)
     cluster, _, state = recording.name.partition("/")
     for name in (
@@ -214,6 +232,9 @@ def _decoded(connection: psycopg.Connection[Any], queries: dict[str, Any]) -> No
     if isinstance(encoded, Error) or isinstance(decoded, Error):
         connection.execute("DROP FUNCTION crdb_internal.pb_to_json")
         return
+    if "decoded" in queries:  # made up, not recorded
+        _insert_decoded(connection, queries["decoded"].rows)
+        return
     by_id = {row["id"]: row for row in decoded.dicts()}
     values = [
         (f"cockroach.sql.jobs.jobspb.{kind.capitalize()}", row[kind], by_id[row["id"]][f"{kind}_json"])
@@ -221,6 +242,12 @@ def _decoded(connection: psycopg.Connection[Any], queries: dict[str, Any]) -> No
         for kind in ("payload", "progress")
         if row["id"] in by_id
     ]
+    _insert_decoded(connection, values)
+
+
+def _insert_decoded(
+    connection: psycopg.Connection[Any], values: Iterable[tuple[str, str, dict[str, Any]]]
+) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO compat.decoded VALUES (%s, %s::text::bytea, %s)",

@@ -99,6 +99,7 @@ def _span(first: str, last: str) -> set[str]:
 _ALWAYS = {
     "gossip_nodes", "cluster_settings", "kv_node_status", "show_version", "kv_store_status",
     "replication_stats", "critical_localities", "license", "zone_replicas",
+    "events",
 }  # fmt: skip
 _BY_RELEASE = {
     "gossip_liveness": _span("20.2", "26.2"),
@@ -115,7 +116,8 @@ _JOBS_BY_RELEASE = {
     "active_jobs_by_status": _span("23.1", "24.3"),
     "active_jobs_25_1": _span("25.1", "26.2"),
     "history_system_jobs": _span("20.2", "22.2"),
-    "history_by_type": _span("23.1", "26.2"),
+    "history_job_info": _span("23.1", "24.3"),
+    "history_25_1": _span("25.1", "26.2"),
     "history_show_jobs": {"20.1"},
 }
 _SESSION_BY_RELEASE = {

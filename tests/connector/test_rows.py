@@ -70,6 +70,10 @@ GOOD: dict[str, Row] = {
     "zone_replicas": {"num_replicas": "3", "num_voters": None},
     "license": {"present": "f", "seconds_left": "0"},
     "features": {"name": "sequences", "used": "f"},
+    "events": {
+        "timestamp": "2026-11-22 02:00:00.1", "event_type": "node_decommissioned", "target_id": "4",
+        "reporting_id": "1", "target_node_id": "4", "setting": None,
+    },
 }  # fmt: skip
 """A row of each section as a server prints it."""
 
@@ -93,14 +97,18 @@ REQUIRED = {
     "zone_replicas": {"num_replicas"},
     "license": {"present"},
     "features": {"name", "used"},
+    "events": {"timestamp", "event_type"},
 }  # fmt: skip
 
 _NUMBERS = {
     "node_id", "store_id", "epoch", "capacity", "job_id", "id", "major", "internal", "zone_id",
     "created_by_id", "total_ranges", "seconds_left", "coordinator_id", "underreplicated_ranges",
-    "finished_micros", "at_risk_ranges", "num_replicas",
+    "finished_micros", "at_risk_ranges", "num_replicas", "target_id", "target_node_id", "reporting_id",
 }  # fmt: skip
-_TIMES = {"started_at", "updated_at", "created", "finished", "next_run", "completed_at", "generated"}
+_TIMES = {
+    "started_at", "updated_at", "created", "finished", "next_run", "completed_at", "generated",
+    "timestamp",
+}  # fmt: skip
 _BOOLEANS = {"draining", "decommissioning", "is_live", "present", "used"}
 
 
