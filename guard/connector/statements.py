@@ -277,14 +277,16 @@ _NEWEST_SCHEDULED: Final = (
 )
 HISTORY_SYSTEM_JOBS: Final = Statement(
     "history_system_jobs",
-    f"{_DECODED} NULL::JSONB AS g FROM (SELECT j.* FROM ("
+    f"{_DECODED} NULL::JSONB AS g FROM (SELECT j.id, j.status, j.created, j.created_by_type,"
+    " j.created_by_id, j.payload FROM ("
     + " UNION ".join(
         (
             *(_newest(status) for status in ("succeeded", "failed", "canceled", "revert-failed")),
             _NEWEST_SCHEDULED,
         )
     )
-    + ") AS newest INNER LOOKUP JOIN system.jobs AS j ON j.id = newest.id) AS jobs) AS decoded",
+    + ") AS newest INNER LOOKUP JOIN system.jobs AS j ON j.id = newest.id) AS jobs) AS decoded"
+    " ORDER BY created DESC, id DESC",
     since=Series(20, 2),
     before=Series(23, 1),
     admin=True,
@@ -297,7 +299,7 @@ HISTORY_SYSTEM_JOBS: Final = Statement(
 def _newest_by_type(columns: str) -> str:
     """Finished jobs of the types that guard asks about: the newest, and the newest of each schedule."""
     return (
-        "(SELECT * FROM (SELECT *, row_number() OVER (ORDER BY created DESC) AS nth,"
+        f"(SELECT {columns} FROM (SELECT {columns}, row_number() OVER (ORDER BY created DESC) AS nth,"
         " row_number() OVER (PARTITION BY created_by_type, created_by_id ORDER BY created DESC)"
         f" AS of_schedule FROM (SELECT {columns} FROM system.jobs"
         f" WHERE job_type IN ('BACKUP', 'RESTORE', 'MIGRATION') AND status IN {_TERMINAL}) AS finished"
@@ -327,7 +329,8 @@ HISTORY_JOB_INFO: Final = Statement(
     f" {_INFO} AS p FROM "
     + _newest_by_type("id, job_type, status, created, created_by_type, created_by_id")
     + " LEFT LOOKUP JOIN system.job_info AS info"
-    " ON info.job_id = newest.id AND info.info_key = 'legacy_payload') AS decoded",
+    " ON info.job_id = newest.id AND info.info_key = 'legacy_payload') AS decoded"
+    " ORDER BY created DESC, job_id DESC",
     since=Series(23, 1),
     all_jobs=True,
     limit=HISTORY_LIMIT,
@@ -393,7 +396,8 @@ EVENTS: Final = Statement(
     " regexp_extract(info, '\"TargetNodeID\":([0-9]+)') AS target_node_id,"
     " CASE WHEN \"eventType\" = 'set_cluster_setting'"
     ' THEN regexp_extract(info, \'"SettingName":"([a-z0-9_.]+)"\') END AS setting'
-    ' FROM (SELECT *, min("timestamp") OVER () AS oldest FROM (SELECT "timestamp", "eventType",'
+    ' FROM (SELECT "timestamp", "eventType", "targetID", "reportingID", info,'
+    ' min("timestamp") OVER () AS oldest FROM (SELECT "timestamp", "eventType",'
     ' "targetID", "reportingID", info FROM system.eventlog'
     f' ORDER BY "timestamp" DESC LIMIT {_EVENTS_LOOKED_AT}) AS newest) AS log'
     f' WHERE "eventType" IN ({_EVENT_LIST}) ORDER BY "timestamp" DESC LIMIT {EVENTS_LIMIT}',
