@@ -15,13 +15,14 @@ import msgspec
 
 from guard.catalog.affected import affects
 from guard.catalog.answers import Answer
+from guard.catalog.bites import ANY, decides
 from guard.catalog.errors import CatalogError
 from guard.catalog.files import find_files
 from guard.catalog.hops import expected_sources, upgrade_allowed
 from guard.catalog.loader import load, read_record
 from guard.catalog.records import About, Advisory, SeriesRecord, SettingCondition, Trigger
 from guard.catalog.releases import build_of
-from guard.catalog.wellformed import problems_of
+from guard.catalog.wellformed import all_conditions, problems_of
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
@@ -210,8 +211,9 @@ def _edges(record: Advisory, known: _Known) -> Iterator[str]:
     for edge in record.edges:
         name = f"edge {edge.source} to {edge.target}"
         yield from (f"{name} {text}" for text in _edge(edge, known))
-        if edge.target_affected_only and not ranged & {edge.source, edge.target}:
-            yield f"{name} can never count: no range in either series"
+        needed = {"target": edge.target, "running": edge.source, "edge": ANY}[decides(edge)]
+        if needed not in (ANY, *ranged) and "rollback" not in edge.steps:
+            yield f"{name} can never count: no range in v{needed}, whose builds decide"
         steps = {(edge.source, edge.target, step) for step in edge.steps}
         if steps & seen or len(steps) < len(edge.steps):
             yield f"{name} stands there twice for the same step"
@@ -219,17 +221,23 @@ def _edges(record: Advisory, known: _Known) -> Iterator[str]:
 
 
 def _edge(edge: Edge, known: _Known) -> Iterator[str]:
-    source, target = Series.parse(edge.source), Series.parse(edge.target)
-    if upgrade_allowed(known.series, source, target).supported is Answer.NO:
-        yield "is no supported upgrade"
-    if _unknown(edge.source, known) or _unknown(edge.target, known):
+    named = [text for text in (edge.source, edge.target) if text != ANY]
+    if len(named) == 2:
+        source, target = Series.parse(edge.source), Series.parse(edge.target)
+        if upgrade_allowed(known.series, source, target).supported is Answer.NO:
+            yield "is no supported upgrade"
+    if any(_unknown(text, known) for text in named):
         yield "names a series that is not in the catalog"
     if not edge.steps:
         yield "names no step"
+    if not named and edge.bites == "edge":
+        yield "bites on every upgrade there is"
+    if edge.target_affected_only is not None and edge.bites != "target":
+        yield "has both bites and its older name target_affected_only"
 
 
 def _conditions(record: Advisory, known: _Known) -> Iterator[str]:
-    for condition in record.conditions:
+    for condition in all_conditions(record):
         if not isinstance(condition, SettingCondition):
             continue
         if not _SETTING.fullmatch(condition.name):
@@ -241,7 +249,9 @@ def _conditions(record: Advisory, known: _Known) -> Iterator[str]:
 def _mitigation(record: Advisory, known: _Known) -> Iterator[str]:
     for tag in record.mitigation.upgrade_to:
         yield from _usable("mitigation.upgrade_to", tag, known)
-        if affects(known.series, record, build_of(tag)).affected is Answer.YES:
+        answer = affects(known.series, record, build_of(tag))
+        switched_on = answer.range is not None and answer.range.conditions
+        if answer.affected is Answer.YES and not switched_on:
             yield f"mitigation.upgrade_to {tag} is affected itself"
     for setting in record.mitigation.settings:
         if not _SETTING.fullmatch(setting.name):

@@ -21,7 +21,9 @@ __all__ = [
     "Condition",
     "Edge",
     "FeatureCondition",
+    "FeatureName",
     "JobCondition",
+    "LicenseCondition",
     "Mitigation",
     "Release",
     "ScheduleCondition",
@@ -63,34 +65,6 @@ class _Record(
     """Base of everything read from the catalog's files."""
 
 
-class AffectedRange(_Record, frozen=True):
-    """The affected builds of one series: from `introduced` on, until before `fixed`.
-
-    `introduced` is the first affected published build, testing releases included. Exactly one of
-    `fixed` (first repaired build of the series) and `last_affected` (only where the series never
-    got a repair: the series' last build, or the last one that the page names) is given.
-    """
-
-    series: str
-    introduced: str
-    fixed: str | None = None
-    last_affected: str | None = None
-
-
-class Edge(_Record, frozen=True):
-    """The upgrade during or after which an advisory bites, and the steps where guard must act.
-
-    `source` and `target` are series. `target_affected_only`: the edge counts only when the target
-    (or a member node) runs a build inside the record's affected ranges.
-    """
-
-    source: str
-    target: str
-    steps: tuple[Literal["start", "next-node", "finalize", "rollback", "verify"], ...]
-    effect: Literal["block", "warn"] = "block"
-    target_affected_only: bool = True
-
-
 class SettingCondition(_Record, frozen=True, tag_field="kind", tag="setting"):
     """Holds when a cluster setting has one of the values (``equals``) or none (``differs``).
 
@@ -104,10 +78,15 @@ class SettingCondition(_Record, frozen=True, tag_field="kind", tag="setting"):
 
 
 class JobCondition(_Record, frozen=True, tag_field="kind", tag="job"):
-    """Holds when a job of one of the types is unfinished (``active``) or in the history (``any``)."""
+    """Holds when a job of one of the types is unfinished (``active``) or in the history (``any``).
+
+    ``running`` leaves out the paused ones. `high_water` ``absent`` means only jobs that have no
+    high-water mark yet: changefeeds in their initial scan.
+    """
 
     types: tuple[str, ...]
-    state: Literal["active", "any"] = "active"
+    state: Literal["active", "running", "any"] = "active"
+    high_water: Literal["absent"] | None = None
 
 
 class ScheduleCondition(_Record, frozen=True, tag_field="kind", tag="schedule"):
@@ -116,10 +95,41 @@ class ScheduleCondition(_Record, frozen=True, tag_field="kind", tag="schedule"):
     label_prefix: str
 
 
-class FeatureCondition(_Record, frozen=True, tag_field="kind", tag="feature"):
-    """Holds when the cluster's schema uses a feature that guard can look up."""
+FeatureName = Literal[
+    "broken-sequence-references",
+    "column-families",
+    "dangling-back-references",
+    "encryption-at-rest",
+    "indexes-older-than-primary",
+    "nosqllogin",
+    "partial-indexes-on-families",
+    "partitioned-inverted-indexes",
+    "primary-encoded-secondary-indexes",
+    "regional-by-row",
+    "row-level-ttl",
+    "same-predicate-partial-indexes",
+    "sequences",
+    "unique-across-regions",
+]
+"""What guard can look up in a cluster: the names under which the snapshot's features stand."""
 
-    name: Literal["sequences"]
+
+class FeatureCondition(_Record, frozen=True, tag_field="kind", tag="feature"):
+    """Holds when the cluster uses, or holds, something that guard can look up.
+
+    `conclusive`: a no is one for good, because nothing on the affected builds brings it about.
+    `what` says it in words for people, after "the cluster has".
+    """
+
+    name: FeatureName
+    what: str = ""
+    conclusive: bool = False
+
+
+class LicenseCondition(_Record, frozen=True, tag_field="kind", tag="license"):
+    """Holds when the cluster has a license (``present``) or has none."""
+
+    present: bool
 
 
 class UnfinalizedCondition(_Record, frozen=True, tag_field="kind", tag="unfinalized"):
@@ -140,9 +150,52 @@ Condition = (
     | JobCondition
     | ScheduleCondition
     | FeatureCondition
+    | LicenseCondition
     | UnfinalizedCondition
     | UnreadableCondition
 )
+
+
+class AffectedRange(_Record, frozen=True):
+    """The affected builds of one series: from `introduced` on, until before `fixed`.
+
+    `introduced` is the first affected published build, testing releases included. Exactly one of
+    `fixed` (first repaired build of the series) and `last_affected` (only where the series never
+    got a repair: the series' last build, or the last one that the page names) is given.
+    `conditions` must hold besides those of the record for these builds: a repair that has to be
+    switched on. `defect` says what these builds do where it is not what the record's summary says.
+    """
+
+    series: str
+    introduced: str
+    fixed: str | None = None
+    last_affected: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    defect: str = ""
+
+
+class Edge(_Record, frozen=True):
+    """The upgrade during or after which an advisory bites, and the steps where guard must act.
+
+    `source` and `target` are series, or ``any``. `bites` says which build decides:
+
+    * ``target``: the edge counts if the build being moved to is affected (while finalizing and
+      afterwards: a build that a member runs);
+    * ``running``: it counts if a node that the step restarts runs an affected build, whatever it is
+      restarted on;
+    * ``edge``: it counts on the upgrade itself, whatever the patches are.
+
+    `conditions` must hold besides those of the record. `target_affected_only` is the older name of
+    two of the three: true is ``target``, false is ``edge``.
+    """
+
+    source: str
+    target: str
+    steps: tuple[Literal["start", "next-node", "finalize", "rollback", "verify"], ...]
+    effect: Literal["block", "warn"] = "block"
+    bites: Literal["target", "running", "edge"] = "target"
+    conditions: tuple[Condition, ...] = ()
+    target_affected_only: bool | None = None
 
 
 class SettingMitigation(_Record, frozen=True):
@@ -167,6 +220,10 @@ class Advisory(_Record, frozen=True):
 
     `conditions` must all hold for the advisory to apply. `affected` may be empty only when a note
     says why. `checked` names the release notes or other pages the record was compared with.
+
+    A record of trigger ``upgrade`` concerns its edges alone; any other is a defect of the builds it
+    names as well, wherever they come from. `damage` names what a statement finds when the harm is
+    done already, which no upgrade undoes.
     """
 
     schema: Literal[1]
@@ -183,6 +240,7 @@ class Advisory(_Record, frozen=True):
     withdrawn: tuple[str, ...] = ()
     edges: tuple[Edge, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    damage: FeatureCondition | None = None
     checked: tuple[str, ...] = ()
     note: str = ""
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guard.catalog.bites import ANY
 from guard.catalog.records import Advisory, SeriesRecord
 from guard.versions import Build, Series, VersionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from guard.catalog.records import About, AffectedRange
+    from guard.catalog.records import About, AffectedRange, Condition
 
-__all__ = ["problems_of"]
+__all__ = ["all_conditions", "problems_of"]
 
 
 def problems_of(record: About | SeriesRecord | Advisory) -> Iterator[str]:
@@ -31,10 +32,8 @@ def _advisory(record: Advisory) -> Iterator[str]:
         yield "id is empty"
     for affected in record.affected:
         yield from _range(affected)
-    for edge in record.edges:
-        yield from _bad_series("edges.source", edge.source)
-        yield from _bad_series("edges.target", edge.target)
-    for condition in record.conditions:
+    yield from _edges(record)
+    for condition in all_conditions(record):
         if hasattr(condition, "series"):
             yield from _bad_series("conditions.series", condition.series)
     for tag in record.withdrawn:
@@ -44,6 +43,22 @@ def _advisory(record: Advisory) -> Iterator[str]:
     for setting in record.mitigation.settings:
         for tag in setting.since:
             yield from _bad_build("mitigation.settings.since", tag)
+
+
+def _edges(record: Advisory) -> Iterator[str]:
+    for edge in record.edges:
+        for where, text in (("edges.source", edge.source), ("edges.target", edge.target)):
+            if text != ANY:
+                yield from _bad_series(where, text)
+
+
+def all_conditions(record: Advisory) -> Iterator[Condition]:
+    """Yield every condition of a record, those of its edges and ranges included."""
+    yield from record.conditions
+    for edge in record.edges:
+        yield from edge.conditions
+    for affected in record.affected:
+        yield from affected.conditions
 
 
 def _range(affected: AffectedRange) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from guard.catalog.records import (
     FeatureCondition,
     JobCondition,
+    LicenseCondition,
     ScheduleCondition,
     SettingCondition,
     UnfinalizedCondition,
@@ -40,13 +41,16 @@ def condition_text(condition: Condition) -> str:
             return f"cluster setting {name} is {_values(equals)}"
         case SettingCondition(name=name, differs=differs):
             return f"cluster setting {name} is not {_values(differs)}"
-        case JobCondition(types=types, state=state):
-            kind = "an unfinished" if state == "active" else "any"
-            return f"there is {kind} {' or '.join(types)} job"
+        case JobCondition(types=types, state=state, high_water=high_water):
+            kind = {"active": "an unfinished", "running": "a running", "any": "any"}[state]
+            scanning = " in its initial scan" if high_water == "absent" else ""
+            return f"there is {kind} {' or '.join(types)} job{scanning}"
         case ScheduleCondition(label_prefix=prefix):
             return f"there is a schedule named {prefix}…"
-        case FeatureCondition(name=name):
-            return f"the schema uses {name}"
+        case FeatureCondition(name=name, what=what):
+            return f"the cluster has {what or name}"
+        case LicenseCondition(present=present):
+            return "a license is set" if present else "no license is set"
         case UnfinalizedCondition(series=series):
             return f"the cluster version is below {series}"
         case UnreadableCondition(ask=ask):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from guard.catalog.answers import Answer
-from guard.plan.release import edges_of
+from guard.catalog.bites import decides, edges_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,6 @@ def difference(catalog: Catalog, old: Build, new: Build) -> Iterator[Changed]:
             yield Changed(advisory, Change.CURED, f"{before.reason}; {after.reason}")
         elif pair == (Answer.NO, Answer.YES):
             yield Changed(advisory, Change.INTRODUCED, f"{before.reason}; {after.reason}")
-        elif any(Answer.YES in pair or not edge.target_affected_only for edge in edges):
+        elif edges := [edge for edge in edges if Answer.YES in pair or decides(edge) == "edge"]:
             steps = ", ".join(dict.fromkeys(step for edge in edges for step in edge.steps))
             yield Changed(advisory, Change.ON_THE_WAY, f"bites during this upgrade, at: {steps}")

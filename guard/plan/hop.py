@@ -15,8 +15,8 @@ import msgspec
 
 from guard.catalog import releases, restore
 from guard.catalog.answers import Answer, ReleaseStatus
+from guard.catalog.bites import Bite, edges_of, forbids, in_target, on_edges
 from guard.catalog.records import Advisory, Edge
-from guard.plan.release import edges_of, forbids
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
@@ -198,19 +198,29 @@ def _repaired(catalog: Catalog, advisory: Advisory, old: Build, new: Build) -> b
 def _on_the_way(
     catalog: Catalog, source: Series, here: Build | None, build: Build
 ) -> Iterator[OnTheWay]:
-    """Yield the advisories that count on a hop: on its edge, or in the release it leads to."""
+    """Yield the advisories that count on a hop: on its edge, or in the release it leads to.
+
+    They are those of which ``guard check`` has something to say in one of the hop's steps.
+    """
     for advisory in catalog.advisories.values():
-        after = catalog.affects(advisory, build)
-        old = here is not None and catalog.affects(advisory, here).affected is Answer.YES
-        edges = list(edges_of(advisory, source, build.series))
-        counts = [
-            edge
-            for edge in edges
-            if not edge.target_affected_only or after.affected is not Answer.NO or old
-        ]
-        if counts:
-            steps = ", ".join(dict.fromkeys(step for edge in counts for step in edge.steps))
-            reason = f"bites on the way from v{source} to v{build.series}, at: {steps}"
-            yield OnTheWay(advisory, counts[0], old, after.affected, reason)
-        elif not edges and after.affected is not Answer.NO:
-            yield OnTheWay(advisory, None, old, after.affected, after.reason)
+        met = list(_met(catalog, advisory, source, here, build))
+        if met:
+            steps = dict.fromkeys(step for step, _ in met)
+            bite = met[0][1]
+            edge = f"bites on the way from v{source} to v{build.series}, at: {', '.join(steps)}"
+            yield OnTheWay(advisory, bite.edge, bite.lasting, bite.affected, f"{edge}; {bite.reason}")
+            continue
+        defect = in_target(catalog.series, advisory, build, (here,))
+        if defect is not None:
+            yield OnTheWay(advisory, None, defect.lasting, defect.affected, defect.reason)
+
+
+def _met(
+    catalog: Catalog, advisory: Advisory, source: Series, here: Build | None, build: Build
+) -> Iterator[tuple[str, Bite]]:
+    """Yield the steps of the way forward on which an edge of the advisory bites."""
+    for step in ("start", "next-node", "finalize", "verify"):
+        running = (build,) if step in ("finalize", "verify") else (here,)
+        for bite in on_edges(catalog.series, advisory, source, build, step, running):
+            if bite.affected is not Answer.NO:
+                yield step, bite

@@ -8,22 +8,19 @@ the advisories; the choice is guard's own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from guard.catalog import releases
 from guard.catalog.answers import Answer, ReleaseStatus
-from guard.catalog.records import Category
+from guard.catalog.bites import destroys, edges_of, forbids, repaired_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guard.catalog.catalog import Catalog
-    from guard.catalog.records import Advisory, Edge
     from guard.versions import Build, Series
 
-__all__ = ["choose_release", "edges_of", "forbids"]
-
-_SEVERE: Final = frozenset({Category.DATA_LOSS, Category.CORRUPTION})
+__all__ = ["choose_release"]
 
 
 def choose_release(
@@ -83,23 +80,7 @@ def _objections(catalog: Catalog, source: Series, build: Build) -> Iterator[str]
             continue
         if any(forbids(edge) for edge in edges_of(advisory, source, build.series)):
             yield f"{advisory.id} ({advisory.title})"
-        elif advisory.category in _SEVERE:
-            fixed = [
-                other
-                for other, _ in releases.installable(catalog.series[build.series])
-                if other > build and catalog.affects(advisory, other).affected is Answer.NO
-            ]
-            if fixed:
-                yield f"{advisory.id} ({advisory.title}), repaired in {fixed[-1]}"
-
-
-def forbids(edge: Edge) -> bool:
-    """True for an edge that blocks a step of the way forward."""
-    return edge.effect == "block" and not {"start", "next-node", "finalize"}.isdisjoint(edge.steps)
-
-
-def edges_of(advisory: Advisory, source: Series, target: Series) -> Iterator[Edge]:
-    """Yield the edges of an advisory that are this very hop."""
-    for edge in advisory.edges:
-        if (edge.source, edge.target) == (str(source), str(target)):
-            yield edge
+        elif destroys(advisory):
+            fixed = repaired_in(catalog.series, advisory, build)
+            if fixed is not None:
+                yield f"{advisory.id} ({advisory.title}), repaired in {fixed}"

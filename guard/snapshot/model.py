@@ -245,7 +245,10 @@ class KvVersionRow(_Struct, frozen=True):
 
 
 class JobRow(_Struct, frozen=True):
-    """A job. `job_type` is None when the server could not tell; `schedule_id` when not scheduled."""
+    """A job. `job_type` is None when the server could not tell; `schedule_id` when not scheduled.
+
+    `has_high_water`: it has a high-water mark (a changefeed past its initial scan); None if unknown.
+    """
 
     job_id: int
     job_type: str | None
@@ -257,6 +260,7 @@ class JobRow(_Struct, frozen=True):
     fraction_completed: float | None
     schedule_id: int | None
     coordinator_id: int | None
+    has_high_water: bool | None = None
 
 
 class ScheduleRow(_Struct, frozen=True):
@@ -321,10 +325,16 @@ class LicenseRow(_Struct, frozen=True):
 
 
 class FeatureRow(_Struct, frozen=True):
-    """Whether the schema uses a feature that an advisory asks about."""
+    """Whether the cluster has what an advisory asks about, by the advisory's name for it.
+
+    `used` is None where nobody could tell, and `why` says why. `count` is how many there are, None
+    if they were not counted.
+    """
 
     name: str
-    used: bool
+    used: bool | None
+    count: Count | None = None
+    why: str = ""
 
 
 class EventRow(_Struct, frozen=True):

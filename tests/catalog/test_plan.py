@@ -279,6 +279,6 @@ def test_difference_between_two_builds() -> None:
 
 def test_a_warning_on_the_edge_asks_for_no_extra_rollout() -> None:
     met = CATALOG.advisories["A-106617"]
-    assert {edge.effect for edge in met.edges if edge.source == "22.2"} == {"warn"}
+    assert {edge.effect for edge in met.edges} == {"warn"}
     (hop,) = plan("v22.2.11", "v23.1").hops
     assert all("A-106617" not in each.reason for each in hop.before)
