@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Format",
+    "PageFormat",
     "exit_for",
     "open_catalog",
     "print_json",
@@ -42,6 +43,14 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class PageFormat(StrEnum):
+    """How a result is printed that can be a page as well."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
 
 
 def exit_for(answer: Answer) -> ExitCode:

@@ -27,6 +27,7 @@ from guard.versions import Build
 
 if TYPE_CHECKING:
     from guard.catalog import Catalog
+    from guard.decision.timeline import Timeline
 
 __all__ = ["evaluate"]
 
@@ -44,6 +45,7 @@ def evaluate(
     policy: Policy | None = None,
     now: dt.datetime | None = None,
     expect_fingerprint: str | None = None,
+    timeline: bool = False,
 ) -> Decision:
     """Decide whether a step of an upgrade may go ahead.
 
@@ -59,6 +61,7 @@ def evaluate(
         policy: severities, targets and waivers that apply; none unless given.
         now: guard's own clock, to tell an expired waiver and an old catalog.
         expect_fingerprint: the fingerprint that was approved; block if the state has another.
+        timeline: True to draw the timeline as well, for a report that shows it.
 
     Returns:
         The decision. The same arguments always give the same decision.
@@ -127,7 +130,14 @@ def evaluate(
         notices=notices,
         fingerprint=token,
         looks=(snapshot.taken_at,),
+        timeline=_timeline(cluster, situation.window) if timeline else None,
     )
+
+
+def _timeline(cluster: Cluster, window: dt.timedelta) -> Timeline:
+    from guard.decision.draw_timeline import draw_timeline
+
+    return draw_timeline(cluster, window)
 
 
 def _unconnected(why: Unavailable) -> tuple[Finding, ...]:

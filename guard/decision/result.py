@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from guard.cluster.liveness import Liveness
+from guard.decision.timeline import Timeline
 
 __all__ = [
     "REPORT_SCHEMA_VERSION",
@@ -150,6 +151,7 @@ class Decision(_Struct, frozen=True):
         notices: what concerns the run and not the cluster: unused waivers and the like.
         fingerprint: token of the state the verdict rests on.
         looks: when the cluster was looked at: once, or twice under ``--settle``.
+        timeline: past and near future, where the caller asked for it; not part of the JSON report.
     """
 
     verdict: Verdict
@@ -165,6 +167,7 @@ class Decision(_Struct, frozen=True):
     notices: tuple[str, ...] = ()
     fingerprint: str = ""
     looks: tuple[dt.datetime, ...] = ()
+    timeline: Timeline | None = None
 
     def of(self, outcome: Outcome) -> tuple[Finding, ...]:
         """The findings of one outcome that count, waived ones left out."""

@@ -18,6 +18,7 @@ class Format(StrEnum):
     GITHUB = "github"
     JUNIT = "junit"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 def renderer(name: Format) -> Renderer:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NewType
 
-from guard.report.plain import plain
+from guard.report.plain import is_page, plain
 
 __all__ = ["Markdown", "code", "details", "inline", "link", "table"]
 
@@ -34,7 +34,6 @@ _ACTED_ON: Final = re.compile(
     re.IGNORECASE,
 )
 _OPENING: Final = re.compile(r"[-+=:/%]|\d+[.)](?:\s|$)")
-_SAFE_URL: Final = re.compile(r"https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._/#?=%-]*)?")
 
 
 def inline(text: object, limit: int = 2000) -> Markdown:
@@ -60,7 +59,7 @@ def code(text: object, limit: int = 2000) -> Markdown:
 
 def link(url: str) -> Markdown:
     """A link that shows where it leads; anything but a plain https address is text."""
-    if _SAFE_URL.fullmatch(url) is None:
+    if not is_page(url):
         return inline(url)
     return Markdown(f"[{inline(url.removeprefix('https://'))}](<{url}>)")
 

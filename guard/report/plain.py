@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["escape_json", "plain"]
+__all__ = ["escape_json", "is_page", "plain"]
 
 # C0 and C1 controls, DEL, line and paragraph separators, zero-width and direction marks, surrogates
 # and the specials; the soft hyphen and the tag characters hide text as well.
@@ -33,6 +33,14 @@ def _escaped(character: str) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+_PAGE: Final = re.compile(r"https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._/#?=%-]*)?")
+
+
+def is_page(url: str) -> bool:
+    """True for a plain https address: the only thing that a report makes a link of."""
+    return _PAGE.fullmatch(url) is not None
 
 
 _UNSAFE_IN_JSON: Final = re.compile(

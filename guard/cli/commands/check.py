@@ -168,6 +168,7 @@ def check(
             policy=rules,
             now=dt.datetime.now(dt.UTC),
             expect_fingerprint=expect_fingerprint,
+            timeline=output is Format.HTML,
         )
         return msgspec.structs.replace(found, notices=(*origin, *found.notices))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guard.cli.catalog_tools import (
-    Format,
+    PageFormat,
     exit_for,
     open_catalog,
     print_json,
@@ -44,7 +44,7 @@ def plan(
     catalog: Annotated[
         Path | None, typer.Option(metavar="DIR", help="More catalog records, or newer ones.")
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+    output: Annotated[PageFormat, typer.Option("--format", help="How to print.")] = PageFormat.TEXT,
 ) -> None:
     """Plan an upgrade over as few supported hops as possible.
 
@@ -68,7 +68,13 @@ def plan(
     from guard.plan.road import make_plan
 
     made = make_plan(known, source, target, via=via)
-    if output is Format.JSON:
+    if output is PageFormat.HTML:
+        from guard import __version__
+        from guard.cli.process import emit
+        from guard.report.html_plan import render
+
+        emit(render(_as_json(known, made), __version__))
+    elif output is PageFormat.JSON:
         print_json(_as_json(known, made))
     else:
         print_lines(_lines(known, made))

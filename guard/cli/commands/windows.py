@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from guard.cli.catalog_tools import Format
+from guard.cli.catalog_tools import PageFormat
 from guard.cli.options import (
     CertsDir,
     LogFormat,
@@ -46,7 +46,7 @@ def windows(
         dt.timedelta, typer.Option(parser=duration, metavar="TIME", help="How far ahead to look.")
     ] = dt.timedelta(hours=24),
     timeout: Timeout = dt.timedelta(seconds=30),
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+    output: Annotated[PageFormat, typer.Option("--format", help="How to print.")] = PageFormat.TEXT,
     verbose: Verbose = False,
     log_format: LogFormatOption = LogFormat.CONSOLE,
 ) -> None:
@@ -67,7 +67,14 @@ def windows(
         usage("--within must be at least --duration and at most 31d")
     seen = take_snapshot(url, snapshot, certs_dir, timeout, logger(verbose, log_format))
     answer = quiet_windows(seen, length, within)
-    if output is Format.JSON:
+    if output is PageFormat.HTML:
+        from guard import __version__
+        from guard.cluster.picture import Cluster
+        from guard.decision.draw_timeline import draw_timeline
+        from guard.report.html_windows import render
+
+        emit(render(answer, draw_timeline(Cluster.of(seen), answer=answer), __version__))
+    elif output is PageFormat.JSON:
         import msgspec
 
         encoded = msgspec.json.format(msgspec.json.encode(answer), indent=2)
