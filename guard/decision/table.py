@@ -26,6 +26,7 @@ TABLE: Final[dict[str, dict[Step, str]]] = {
     "target-release": {_S: "B W", _N: "B W", _F: "W", _R: "B W"},
     "license": {_S: "B W", _N: "W", _F: "B W", _V: "W"},
     "auto-finalization": {_S: "W", _N: "W", _V: "W"},
+    "rollout-age": {_N: "W", _F: "W", _R: "W", _V: "W"},
     "A-72839": {_S: "B W", _N: "B W", _F: "W", _R: "", _V: "W"},
     "advisories": {_S: "B W", _N: "B W", _F: "B W", _R: "B", _V: "W"},
     "running-backups": {_S: "B W", _N: "B W", _F: "W", _R: "W", _V: "W"},

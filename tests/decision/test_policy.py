@@ -406,7 +406,8 @@ def test_a_target_that_was_inferred_is_checked_too() -> None:
 def test_thresholds_of_the_policy_reach_the_checks() -> None:
     table = {
         "thresholds": {
-            "window": "5m", "settle": "2m", "capacity-free": "25%", "backup-age": "2d"
+            "window": "5m", "settle": "2m", "capacity-free": "25%", "backup-age": "2d",
+            "mixed-for": "12h", "unfinalized-for": "7d",
         }
     }  # fmt: skip
     policy = read_policy(table, IDS.known, "guard.toml")
@@ -415,6 +416,8 @@ def test_thresholds_of_the_policy_reach_the_checks() -> None:
         settle=dt.timedelta(minutes=2),
         capacity_free=0.25,
         backup_age=dt.timedelta(days=2),
+        mixed_for=dt.timedelta(hours=12),
+        unfinalized_for=dt.timedelta(days=7),
     )
     seen = b.snapshot(schedules=[b.schedule(next_run=b.NOW + b.minutes(10))])
 

@@ -32,6 +32,9 @@ settle = "60s"
 capacity-free = "15%"
 # How old the newest good backup may be.
 backup-age = "24h"
+# How long the cluster may be of two series, and an upgrade begun but not finalized, before guard warns.
+mixed-for = "4h"
+unfinalized-for = "3d"
 
 [severity]
 # What a finding counts as: "warn" or "block", in every step or by step (start, next-node, finalize,

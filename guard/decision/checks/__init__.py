@@ -27,6 +27,7 @@ from guard.decision.checks import (
     recent_backup,
     restore_compatibility,
     restores,
+    rollout_age,
     running_backups,
     scheduled_backups,
     schema_changes,
@@ -48,6 +49,7 @@ ALL: Final[tuple[Check, ...]] = (
     target_release.CHECK,
     license.CHECK,
     auto_finalization.CHECK,
+    rollout_age.CHECK,
     # What is known to go wrong on the way.
     a_72839.CHECK,
     advisories.CHECK,

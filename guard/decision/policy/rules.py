@@ -58,12 +58,16 @@ class Thresholds:
         capacity_free: the share of a store that must be free.
         backup_age: how old the newest good backup may be.
         settle: how long a restarted node must be back before the next one goes.
+        mixed_for: how long a cluster may be of two series before guard warns.
+        unfinalized_for: how long an upgrade may be under way before guard warns.
     """
 
     window: dt.timedelta = dt.timedelta(minutes=30)
     capacity_free: float = 0.15
     backup_age: dt.timedelta = dt.timedelta(hours=24)
     settle: dt.timedelta = dt.timedelta(seconds=60)
+    mixed_for: dt.timedelta = dt.timedelta(hours=4)
+    unfinalized_for: dt.timedelta = dt.timedelta(days=3)
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):

@@ -48,6 +48,8 @@ class ThresholdTable(Table, frozen=True):
     settle: str | None = None
     capacity_free: float | str | None = None
     backup_age: str | None = None
+    mixed_for: str | None = None
+    unfinalized_for: str | None = None
 
 
 class PolicyFile(Table, frozen=True):
@@ -120,6 +122,10 @@ def _thresholds(table: ThresholdTable, source: str) -> Thresholds:
         window=_duration("window", table.window, default.window, source),
         settle=_duration("settle", table.settle, default.settle, source),
         backup_age=_duration("backup-age", table.backup_age, default.backup_age, source),
+        mixed_for=_duration("mixed-for", table.mixed_for, default.mixed_for, source),
+        unfinalized_for=_duration(
+            "unfinalized-for", table.unfinalized_for, default.unfinalized_for, source
+        ),
         capacity_free=_share(table.capacity_free, default.capacity_free, source),
     )
 
