@@ -9,6 +9,7 @@ import msgspec
 
 from guard.catalog import affected, hops, releases, restore
 from guard.catalog.answers import AdvisoriesAnswer, AgeAnswer, Answer, ReleaseStatus
+from guard.catalog.changes import Changes
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Catalog(msgspec.Struct, frozen=True):
         about: where and when the facts were read.
         advisories: advisory records by id.
         series: series records by series.
+        changes: what each series changes, by series.
 
     Raises:
         VersionError: from every method, if a text is not a version of the kind asked for.
@@ -47,6 +49,7 @@ class Catalog(msgspec.Struct, frozen=True):
     about: About
     advisories: Mapping[str, Advisory]
     series: Mapping[Series, SeriesRecord]
+    changes: Changes = msgspec.field(default_factory=Changes)
 
     @property
     def date(self) -> dt.date:

@@ -308,9 +308,13 @@ class About(_Record, frozen=True):
 
 
 class CatalogRecords(_Record, frozen=True):
-    """Everything the catalog holds: what the compiled file contains."""
+    """Everything the catalog holds: what the compiled file contains.
+
+    `changes` is left as it is until somebody asks for it: a list of `change_records.ChangesFile`.
+    """
 
     schema: Literal[1]
     about: About
     series: tuple[SeriesRecord, ...]
     advisories: tuple[Advisory, ...]
+    changes: msgspec.Raw = msgspec.Raw(b"[]")

@@ -7,7 +7,7 @@ a section that could not be read says so and the decision module draws the concl
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from guard import __version__
@@ -36,7 +36,10 @@ from guard.snapshot.model import (
 from guard.snapshot.sight import job_sight
 from guard.versions import Build
 
-__all__ = ["collect"]
+__all__ = ["Further", "collect"]
+
+Further = Callable[[Snapshot], frozenset[str]]
+"""Which of the sections that only some hops need a snapshot calls for, by name."""
 
 _ROUNDS: Final = 3  # a gateway that restarts under guard's hands is replaced that often
 _LEAST_TIME_FOR_ANOTHER: Final = 3.0
@@ -54,6 +57,7 @@ def collect(
     targets: Sequence[Target],
     timeout: float,
     *,
+    further: Further | None = None,
     log: Any = None,  # noqa: ANN401 - a structlog logger, which has no common type
     utcnow: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
 ) -> Snapshot:
@@ -62,6 +66,8 @@ def collect(
     Args:
         targets: the hosts to try.
         timeout: seconds for everything, connecting included.
+        further: says, from what was seen, which of the sections that only some hops need are to be
+            read as well; none of them unless given.
         log: structlog logger, or None.
         utcnow: guard's own clock.
 
@@ -79,7 +85,7 @@ def collect(
             reason = Unavailable(reason=failed.reason, message=str(failed), remedy=tuple(failed.remedy))
             return _without_connection(reason, utcnow())
         try:
-            return _look(connection, reached, deadline, log, utcnow)
+            return _look(connection, reached, deadline, further, log, utcnow)
         except _GatewayGone as gone:
             if round_number == _ROUNDS or deadline.remaining < _LEAST_TIME_FOR_ANOTHER:
                 return gone.snapshot
@@ -110,6 +116,7 @@ def _look(
     connection: Any,  # noqa: ANN401 - psycopg.Connection, imported late
     reached: Connection,
     deadline: Deadline,
+    further: Further | None,
     log: Any,  # noqa: ANN401
     utcnow: Callable[[], dt.datetime],
 ) -> Snapshot:
@@ -140,20 +147,31 @@ def _look(
     else:
         sees_all_jobs = job_sight(gateway, user, privileges.rows)
         asked = _Sections(pgconn, gateway, user, privileges, sees_all_jobs.proved, deadline, utcnow)
-        sections |= asked.fill(log)
-    snapshot = Snapshot(
+        sections |= asked.fill(statements.SECTIONS, log)
+    snapshot = _snapshot(reached, sections, utcnow())
+    if problem is None and further is not None and not _lost(snapshot):
+        wanted = further(snapshot)
+        more = {name: s for name, s in statements.CHANGE_SECTIONS.items() if name in wanted}
+        snapshot = _snapshot(reached, sections | asked.fill(more, log), utcnow())
+    if _lost(snapshot):
+        raise _GatewayGone(snapshot)
+    return snapshot
+
+
+def _snapshot(reached: Connection, sections: dict[str, Any], now: dt.datetime) -> Snapshot:
+    return Snapshot(
         schema_version=SCHEMA_VERSION,
         guard_version=__version__,
-        taken_at=utcnow(),
+        taken_at=now,
         connection=reached,
         **sections,
     )
-    if any(
-        isinstance(section, Unavailable) and section.reason is Reason.CONNECTION
-        for section in sections.values()
-    ):
-        raise _GatewayGone(snapshot)
-    return snapshot
+
+
+def _lost(snapshot: Snapshot) -> bool:
+    """True if the connection ended while sections were read."""
+    sections = (getattr(snapshot, name) for name in snapshot.__struct_fields__)
+    return any(isinstance(s, Unavailable) and s.reason is Reason.CONNECTION for s in sections)
 
 
 def _statement_timeout(deadline: Deadline) -> int:
@@ -285,12 +303,12 @@ class _Sections:
         self._deadline = deadline
         self._utcnow = utcnow
 
-    def fill(self, log: Any) -> dict[str, Any]:  # noqa: ANN401
+    def fill(self, sections: Mapping[str, Sequence[Statement]], log: Any) -> dict[str, Any]:  # noqa: ANN401
         """Ask round by round until every section is collected or has no statement left."""
         filled: dict[str, Any] = {}
-        waiting = {name: self._candidates(name) for name in statements.SECTIONS}
+        waiting = {name: self._candidates(choice) for name, choice in sections.items()}
         for name in [name for name, candidates in waiting.items() if not candidates]:
-            filled[name] = self._nothing_to_ask(name)
+            filled[name] = self._nothing_to_ask(sections[name])
             del waiting[name]
         while waiting:
             batch = {name: candidates.pop(0) for name, candidates in waiting.items()}
@@ -305,18 +323,19 @@ class _Sections:
                     del waiting[name]
         return filled
 
-    def _candidates(self, section: str) -> list[Statement]:
+    def _candidates(self, choice: Sequence[Statement]) -> list[Statement]:
         series = self._gateway.series if self._gateway else None
         return [
             statement
-            for statement in statements.SECTIONS[section]
+            for statement in choice
             if statement.suits(series)
             and (self._admin or not statement.admin)
             and (self._sees_all_jobs or not statement.all_jobs)
         ]
 
-    def _nothing_to_ask(self, section: str) -> Unavailable:
-        if any(statement.all_jobs for statement in statements.SECTIONS[section]):
+    def _nothing_to_ask(self, choice: Sequence[Statement]) -> Unavailable:
+        series = self._gateway.series if self._gateway else None
+        if any(statement.all_jobs and statement.suits(series) for statement in choice):
             sight = job_sight(self._gateway, self._user, ())
             return Unavailable(
                 reason=Reason.PRIVILEGE,

@@ -12,6 +12,7 @@ from typing import Any
 
 from guard.connector.rows import timestamp
 from guard.connector.statements import Statement
+from guard.snapshot.model import FeaturesRow, SetSettingRow
 
 __all__ = ["reach"]
 
@@ -38,6 +39,9 @@ def reach(
         return False, None
     if statement.oldest is not None:
         return _of_a_log(statement.limit, statement.oldest, answer, rows)
+    counts = [row.read for row in rows if isinstance(row, FeaturesRow)]
+    if counts or any(isinstance(row, SetSettingRow) for row in rows):  # these have no times
+        return max(counts, default=len(rows)) >= statement.limit, None
     groups: dict[str, list[Any]] = {}
     for row in rows:
         groups.setdefault(row.status if statement.limit_per_status else "", []).append(row)

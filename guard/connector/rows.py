@@ -334,6 +334,28 @@ def _event(row: Row) -> model.EventRow:
     )
 
 
+def _set_setting(row: Row) -> model.SetSettingRow:
+    return model.SetSettingRow(name=_required(row, "name"), value=row.get("value"))
+
+
+_ITEMS: Final = ".items"
+_ITEMS_KEPT: Final = 50
+
+
+def _features(row: Row) -> model.FeaturesRow:
+    """One row of counts, a column for each feature, with the ids in a column of their own."""
+    names = [name for name in row if name != "read" and not name.endswith(_ITEMS)]
+    return model.FeaturesRow(
+        read=_must_count(row, "read"),
+        found={name: _must_count(row, name) for name in names},
+        items={
+            name: tuple(items.split(",")[:_ITEMS_KEPT])
+            for name in names
+            if (items := row.get(name + _ITEMS))
+        },
+    )
+
+
 PARSERS: Final[dict[str, Callable[[Row], Any]]] = {
     "gossip_liveness": _liveness,
     "kv_node_liveness": _liveness,
@@ -352,5 +374,15 @@ PARSERS: Final[dict[str, Callable[[Row], Any]]] = {
     "license": _license,
     "features": _feature,
     "events": _event,
+    "set_settings": _set_setting,
+    "changefeed_features": _features,
+    "recent_job_features": _features,
+    "schedule_features": _features,
+    "descriptor_features": _features,
+    "node_features": _features,
+    "role_features": _features,
+    "role_default_features": _features,
+    "statement_features": _features,
+    "object_count": _features,
 }
 """How to read a row of each section."""

@@ -1,4 +1,5 @@
-"""Every SQL statement guard can ever send. There is no other place, and tests watch the wire.
+"""Every SQL statement guard can ever send, and tests watch the wire. There is one other place, for
+what only some hops need: `change_statements`, whose statements are in `ALL` here as well.
 
 Each `Statement` names the section of the snapshot it fills and the gateway releases it is meant
 for. Where several fill the same section they stand in order of preference: the cheapest correct
@@ -15,47 +16,13 @@ Rules that all statements keep:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from guard.connector.change_statements import CHANGE_SECTIONS
+from guard.connector.statement import Statement
 from guard.versions import Series
 
-__all__ = ["ALL", "SECTIONS", "SETTINGS", "STATEMENT_TIMEOUTS", "Statement"]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement of the fixed list.
-
-    Attributes:
-        name: stable name; snapshots record which statement filled a section.
-        sql: the text, sent as it is, without parameters.
-        since: first gateway series it is meant for, None for all.
-        before: first gateway series it is no longer meant for, None for all.
-        admin: True if it only works (or only tells the truth) for members of the admin role.
-        all_jobs: True if its answer can only be believed from a user who sees every job.
-        limit: the statement's own LIMIT; a section that reaches it is truncated.
-        limit_per_status: True if the limit holds for the jobs of each status, not for all rows.
-        oldest: the column that tells, on each row, when the oldest row was written that was looked at.
-    """
-
-    name: str
-    sql: str
-    since: Series | None = None
-    before: Series | None = None
-    admin: bool = False
-    all_jobs: bool = False
-    limit: int | None = None
-    limit_per_status: bool = False
-    oldest: str | None = None
-
-    def suits(self, gateway: Series | None) -> bool:
-        """True if the gateway's release is in the span. An unknown gateway suits every statement."""
-        if gateway is None:
-            return True
-        return (self.since is None or gateway >= self.since) and (
-            self.before is None or gateway < self.before
-        )
+__all__ = ["ALL", "CHANGE_SECTIONS", "SECTIONS", "SETTINGS", "STATEMENT_TIMEOUTS", "Statement"]
 
 
 # The session. statement_timeout takes one of four fixed values, so that this list stays closed.
@@ -498,6 +465,7 @@ ALL: Final[frozenset[str]] = frozenset(
         *PREPARATION,
         *PRIVILEGES,
         *(statement for candidates in SECTIONS.values() for statement in candidates),
+        *(statement for candidates in CHANGE_SECTIONS.values() for statement in candidates),
     )
 )
 """The closed list: guard sends no text that is not in it."""

@@ -27,6 +27,7 @@ __all__ = [
     "CriticalLocalityRow",
     "EventRow",
     "FeatureRow",
+    "FeaturesRow",
     "GossipNodeRow",
     "HostAttempt",
     "IdentityRow",
@@ -41,6 +42,7 @@ __all__ = [
     "ReplicationStatsRow",
     "ScheduleRow",
     "Section",
+    "SetSettingRow",
     "SettingRow",
     "Snapshot",
     "StoreStatusRow",
@@ -356,6 +358,26 @@ class EventRow(_Struct, frozen=True):
     setting: str | None = None
 
 
+class SetSettingRow(_Struct, frozen=True):
+    """A cluster setting that somebody has set. `value` only for switches that guard asks about."""
+
+    name: str
+    value: str | None = None
+
+
+class FeaturesRow(_Struct, frozen=True):
+    """What a statement found among the things it has read: the only row of its section.
+
+    `read`: how many things were read. `found`: how many of them have each feature that was looked
+    for; a feature that is not named was not looked for. `items`: ids of those, or names of roles, as
+    many as a report shows. No text of theirs is here: the predicates ran on the server.
+    """
+
+    read: Count
+    found: dict[str, Count]
+    items: dict[str, tuple[str, ...]] = {}
+
+
 class Snapshot(_Struct, frozen=True):
     """One look at a cluster through one gateway.
 
@@ -390,3 +412,14 @@ class Snapshot(_Struct, frozen=True):
     license: Section[LicenseRow] = _NOT_ASKED
     features: Section[FeatureRow] = _NOT_ASKED
     events: Section[EventRow] = _NOT_ASKED
+    # What only some hops need: asked for by `guard changes` and by the check `changes`.
+    set_settings: Section[SetSettingRow] = _NOT_ASKED
+    changefeed_features: Section[FeaturesRow] = _NOT_ASKED
+    recent_job_features: Section[FeaturesRow] = _NOT_ASKED
+    schedule_features: Section[FeaturesRow] = _NOT_ASKED
+    descriptor_features: Section[FeaturesRow] = _NOT_ASKED
+    node_features: Section[FeaturesRow] = _NOT_ASKED
+    role_features: Section[FeaturesRow] = _NOT_ASKED
+    role_default_features: Section[FeaturesRow] = _NOT_ASKED
+    statement_features: Section[FeaturesRow] = _NOT_ASKED
+    object_count: Section[FeaturesRow] = _NOT_ASKED

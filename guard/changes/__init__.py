@@ -1,0 +1,3 @@
+"""What an upgrade changes for this cluster: the catalog's changes, judged on a snapshot. Pure."""
+
+from __future__ import annotations
