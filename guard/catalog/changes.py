@@ -22,7 +22,11 @@ from guard.versions import Series
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Changes", "SeriesChanges", "between", "setting_id", "written_out"]
+__all__ = ["SAMPLES", "Changes", "SeriesChanges", "between", "setting_id", "written_out"]
+
+SAMPLES: Final = frozenset({"recent_job_features", "statement_features"})
+"""Sections that hold the newest or the first rows only. Finding nothing in them proves nothing, so
+that a record that reads one has a question as well."""
 
 _NO_SLUG: Final = re.compile(r"[^a-z0-9]+")
 
@@ -53,7 +57,9 @@ class Changes(Mapping[Series, SeriesChanges]):
         extra: files of a user's own, each in the place of the shipped one of its series.
     """
 
-    def __init__(self, compiled: bytes | msgspec.Raw = b"[]", extra: tuple[ChangesFile, ...] = ()) -> None:
+    def __init__(
+        self, compiled: bytes | msgspec.Raw = b"[]", extra: tuple[ChangesFile, ...] = ()
+    ) -> None:
         self._compiled = compiled
         self._extra = extra
         self._decoded: dict[Series, SeriesChanges] | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from guard.catalog.change_records import ChangesFile
 from guard.catalog.errors import CatalogError
 from guard.catalog.loader import read_directory
 from guard.catalog.records import About, Advisory, SeriesRecord
@@ -36,6 +37,8 @@ def compile_directory(directory: Path) -> bytes:
     series.sort(key=lambda record: Series.parse(record.series))
     advisories = [record for record in records if isinstance(record, Advisory)]
     advisories.sort(key=lambda record: (record.date, record.id))
+    changes = [record for record in records if isinstance(record, ChangesFile)]
+    changes.sort(key=lambda record: Series.parse(record.series))
     return b"".join(
         (
             b'{"schema":1,"about":',
@@ -44,9 +47,22 @@ def compile_directory(directory: Path) -> bytes:
             b",\n".join(_json(record) for record in series),
             b'\n],\n"advisories":[\n',
             b",\n".join(_json(record) for record in advisories),
+            b'\n],\n"changes":[\n',
+            b",\n".join(_changes(record) for record in changes),
             b"\n]}\n",
         )
     )
+
+
+def _changes(file: ChangesFile) -> bytes:
+    """A file of changes, each change and each setting on a line of its own."""
+    head = msgspec.structs.replace(file, changes=(), settings=())
+    lines = [
+        b'"%s":[\n%s\n]' % (name, b",\n".join(msgspec.json.encode(each) for each in records))
+        for name, records in ((b"changes", file.changes), (b"settings", file.settings))
+        if records
+    ]
+    return b",\n".join((msgspec.json.encode(head).removesuffix(b"}"), *lines)) + b"}"
 
 
 def _json(record: About | SeriesRecord | Advisory) -> bytes:

@@ -1,7 +1,8 @@
 """Reading the catalog's TOML files, whatever lies under their names.
 
-A catalog directory holds ``about.toml``, ``series/X.Y.toml`` and ``advisories/ID.toml``; in a
-user's own directory the records may also lie side by side without the two folders.
+A catalog directory holds ``about.toml``, ``series/X.Y.toml``, ``changes/X.Y.toml`` and
+``advisories/ID.toml``; in a user's own directory series and advisories may also lie side by side
+without their folders.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class FileKind(StrEnum):
     ABOUT = "about"
     SERIES = "series"
     ADVISORY = "advisory"
+    CHANGES = "changes"
 
 
 class RecordFile(msgspec.Struct, frozen=True):
@@ -49,7 +51,7 @@ def find_files(directory: Path) -> tuple[RecordFile, ...]:
             empty catalog is a mistake, not an absence of advisories.
     """
     found: list[RecordFile] = []
-    for folder in (directory, directory / "series", directory / "advisories"):
+    for folder in (directory, *(directory / name for name in ("series", "advisories", "changes"))):
         try:
             names = sorted(entry.name for entry in folder.iterdir())
         except FileNotFoundError:
@@ -73,6 +75,8 @@ def _kind(folder: Path, directory: Path, name: str) -> FileKind:
         return FileKind.ABOUT
     if folder.name == "series" and folder != directory:
         return FileKind.SERIES
+    if folder.name == "changes" and folder != directory:
+        return FileKind.CHANGES
     if folder == directory and _SERIES_NAME.fullmatch(name):
         return FileKind.SERIES
     return FileKind.ADVISORY

@@ -16,6 +16,8 @@ import msgspec
 from guard.catalog.affected import affects
 from guard.catalog.answers import Answer
 from guard.catalog.bites import ANY, decides
+from guard.catalog.change_records import ChangesFile
+from guard.catalog.changes_lint import changes_problems
 from guard.catalog.errors import CatalogError
 from guard.catalog.files import find_files
 from guard.catalog.hops import expected_sources, upgrade_allowed
@@ -28,6 +30,7 @@ from guard.versions import Build, Series
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from guard.catalog.loader import Record
     from guard.catalog.records import AffectedRange, Edge, Release
 
 __all__ = ["SHIPPED", "Problem", "lint"]
@@ -67,7 +70,7 @@ def lint(directory: Path | None = None) -> list[Problem]:
     """
     directory = SHIPPED if directory is None else directory
     problems: list[Problem] = []
-    records: list[tuple[Path, About | SeriesRecord | Advisory]] = []
+    records: list[tuple[Path, Record]] = []
     for file in find_files(directory):
         try:
             record = read_record(file)
@@ -83,6 +86,8 @@ def lint(directory: Path | None = None) -> list[Problem]:
     seen: dict[str, Path] = {}
     for path, record in records:
         name = record.id.lower() if isinstance(record, Advisory) else path.stem
+        if isinstance(record, ChangesFile):
+            name = f"changes {name}"
         if name in seen:
             problems.append(Problem(path, f"the same record stands in {seen[name]}"))
         seen[name] = path
@@ -90,13 +95,15 @@ def lint(directory: Path | None = None) -> list[Problem]:
             texts = _advisory(record, known)
         elif isinstance(record, SeriesRecord):
             texts = _series(record, known)
+        elif isinstance(record, ChangesFile):
+            texts = changes_problems(record)
         else:
             texts = _about(record)
         problems += [Problem(path, text) for text in texts]
     return sorted(problems, key=lambda problem: (str(problem.path), problem.message))
 
 
-def _known(records: Iterator[About | SeriesRecord | Advisory]) -> _Known:
+def _known(records: Iterator[Record]) -> _Known:
     try:
         series = dict(load().series)
     except CatalogError:  # the compiled file is about to be built from these very records
@@ -110,10 +117,10 @@ def _known(records: Iterator[About | SeriesRecord | Advisory]) -> _Known:
     return _Known(series, releases)
 
 
-def _file_name(path: Path, record: About | SeriesRecord | Advisory) -> Iterator[str]:
+def _file_name(path: Path, record: Record) -> Iterator[str]:
     if isinstance(record, Advisory) and record.id != path.stem:
         yield f"id {record.id} differs from the file's name"
-    if isinstance(record, SeriesRecord) and record.series != path.stem:
+    if isinstance(record, (SeriesRecord, ChangesFile)) and record.series != path.stem:
         yield f"series {record.series} differs from the file's name"
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.catalog.catalog import Catalog
+from guard.catalog.change_records import ChangesFile
+from guard.catalog.changes import Changes
 from guard.catalog.errors import CatalogError
 from guard.catalog.files import FileKind, find_files, read_bytes, read_toml
 from guard.catalog.records import About, Advisory, CatalogRecords, SeriesRecord
@@ -17,7 +19,10 @@ from guard.versions import Series, VersionError
 if TYPE_CHECKING:
     from guard.catalog.files import RecordFile
 
-__all__ = ["COMPILED", "load", "read_directory", "read_record"]
+__all__ = ["COMPILED", "Record", "load", "read_directory", "read_record"]
+
+Record = About | SeriesRecord | Advisory | ChangesFile
+"""Whatever a file of a catalog directory may hold."""
 
 COMPILED: Final = Path(__file__).with_name("data") / "compiled.json"
 _COMPILED_LIMIT: Final = 32 << 20
@@ -44,24 +49,27 @@ def load(extra: Path | None = None, *, compiled: Path = COMPILED) -> Catalog:
         raise CatalogError(f"{compiled}: damaged catalog: {error}") from error
     advisories = {record.id: record for record in records.advisories}
     about = records.about
+    changes: list[ChangesFile] = []
     if extra is not None:
         for found in read_directory(extra):
             if isinstance(found, About):
                 about = found
             elif isinstance(found, SeriesRecord):
                 series[Series.parse(found.series)] = found
+            elif isinstance(found, ChangesFile):
+                changes.append(found)
             else:
                 advisories[found.id] = found
-    return Catalog(about, advisories, series)
+    return Catalog(about, advisories, series, Changes(records.changes, tuple(changes)))
 
 
-def read_directory(directory: Path) -> list[About | SeriesRecord | Advisory]:
+def read_directory(directory: Path) -> list[Record]:
     """Read and check every record of a catalog directory.
 
     Raises:
         CatalogError: as `load`, and for two files that hold the same record.
     """
-    found: list[About | SeriesRecord | Advisory] = []
+    found: list[Record] = []
     seen: dict[str, Path] = {}
     for file in find_files(directory):
         record = read_record(file)
@@ -75,16 +83,17 @@ def read_directory(directory: Path) -> list[About | SeriesRecord | Advisory]:
     return found
 
 
-def read_record(file: RecordFile) -> About | SeriesRecord | Advisory:
+def read_record(file: RecordFile) -> Record:
     """Read one TOML file into the record its kind asks for.
 
     Raises:
         CatalogError: unreadable, not TOML, an unknown key, a missing one, or a wrong type.
     """
-    kinds: dict[FileKind, type[About | SeriesRecord | Advisory]] = {
+    kinds: dict[FileKind, type[Record]] = {
         FileKind.ABOUT: About,
         FileKind.SERIES: SeriesRecord,
         FileKind.ADVISORY: Advisory,
+        FileKind.CHANGES: ChangesFile,
     }
     raw = read_toml(file.path)
     try:
@@ -93,7 +102,9 @@ def read_record(file: RecordFile) -> About | SeriesRecord | Advisory:
         raise CatalogError(f"{file.path}: {error}") from error
 
 
-def _name(record: About | SeriesRecord | Advisory) -> str:
+def _name(record: Record) -> str:
     if isinstance(record, About):
         return "about"
+    if isinstance(record, ChangesFile):
+        return f"changes of {record.series}"
     return record.id if isinstance(record, Advisory) else f"series {record.series}"

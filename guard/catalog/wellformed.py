@@ -8,23 +8,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guard.catalog.bites import ANY
+from guard.catalog.change_records import ChangesFile
 from guard.catalog.records import Advisory, SeriesRecord
 from guard.versions import Build, Series, VersionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from guard.catalog.records import About, AffectedRange, Condition
+    from guard.catalog.loader import Record
+    from guard.catalog.records import AffectedRange, Condition
 
 __all__ = ["all_conditions", "problems_of"]
 
 
-def problems_of(record: About | SeriesRecord | Advisory) -> Iterator[str]:
+def problems_of(record: Record) -> Iterator[str]:
     """Yield what is wrong within a record, in words; nothing for a well-formed one."""
     if isinstance(record, Advisory):
         yield from _advisory(record)
     elif isinstance(record, SeriesRecord):
         yield from _series(record)
+    elif isinstance(record, ChangesFile):
+        yield from _bad_series("series", record.series)
 
 
 def _advisory(record: Advisory) -> Iterator[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from guard.catalog import Catalog
     from guard.catalog.change_records import Change, Probe
-    from guard.decision.cluster import Cluster
+    from guard.cluster.picture import Cluster
 
 __all__ = ["judge", "sections_needed"]
 

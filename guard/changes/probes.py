@@ -11,6 +11,7 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from guard.catalog.answers import Answer
+from guard.catalog.changes import SAMPLES
 from guard.catalog.change_records import (
     ActiveJobProbe,
     FeatureProbe,
@@ -20,12 +21,12 @@ from guard.catalog.change_records import (
     SixFieldCronProbe,
     UnsetSettingProbe,
 )
-from guard.decision.cluster import Cluster
-from guard.decision.sight import gateway_build, jobs_problem
+from guard.cluster.job_sight import jobs_problem
+from guard.cluster.picture import Cluster
 from guard.snapshot.model import FeaturesRow, Reason, SetSettingRow, Unavailable
 from guard.versions import Series
 
-__all__ = ["SAMPLES", "Found", "answer", "sections_of"]
+__all__ = ["Found", "answer", "sections_of"]
 
 _LISTED: Final = 8
 
@@ -35,10 +36,6 @@ _CAME_WITH: Final = {
     "role_default_features": Series(21, 2),
 }
 """What a release before these cannot have, so that having nothing to ask is a no."""
-
-SAMPLES: Final = frozenset({"recent_job_features", "statement_features"})
-"""Sections that hold the newest or the first rows only: finding nothing in them proves nothing, so
-that every record that reads one has a question as well (the linter sees to it)."""
 
 _THINGS: Final = {
     "changefeed_features": ("changefeed job", "changefeed jobs"),
@@ -108,7 +105,7 @@ def _rows(section: str, cluster: Cluster) -> tuple[Any, ...] | Found:
         return Found(Answer.NO, f"{section}: this release has nothing that guard could read")
     since = _CAME_WITH.get(section)
     if content.reason is Reason.NOT_IN_THIS_VERSION and since is not None:
-        build = gateway_build(cluster)
+        build = cluster.gateway
         if build is not None and build.series < since:
             return Found(Answer.NO, f"v{build.series} has none: they came with v{since}")
     return _could_not(content, section)
@@ -185,7 +182,7 @@ def _feature(probe: FeatureProbe, cluster: Cluster) -> Found:
 
 
 def _active_job(probe: ActiveJobProbe, cluster: Cluster) -> Found:
-    problem = jobs_problem(cluster)
+    problem = jobs_problem(cluster.snapshot)
     if problem is not None:
         return _could_not(problem, "active_jobs")
     rows = _rows("active_jobs", cluster)

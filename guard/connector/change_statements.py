@@ -226,9 +226,9 @@ DESCRIPTOR_FEATURES: Final = {
     "row-level-ttl": "p->'table' ? 'rowLevelTtl' OR p->'table' ? 'rowLevelTTL'",
     "row-level-security": "p->'table'->>'rowLevelSecurityEnabled' = 'true'",
     "virtual-computed-column": "j LIKE '%\"virtual\": true%'",
-    "inverted-index-and-array": "j LIKE '%\"type\": \"inverted\"%' AND j LIKE '%\"arrayfamily\"%'",
-    "string-cast": "j ~ '\"(computeexpr|predicate)\": \"[^\"]*::(:)?(interval|timestamp|date|time)'",
-    "vector-index": "j LIKE '%\"type\": \"vector\"%'",
+    "inverted-index-and-array": 'j LIKE \'%"type": "inverted"%\' AND j LIKE \'%"arrayfamily"%\'',
+    "string-cast": 'j ~ \'"(computeexpr|predicate)": "[^"]*::(:)?(interval|timestamp|date|time)\'',
+    "vector-index": 'j LIKE \'%"type": "vector"%\'',
     "interleaved": "j LIKE '%\"ancestors\": [%' OR j LIKE '%\"interleavedby\": [%'",
 }
 """Of tables, views and functions of users; `p` is the descriptor, `j` its text in small letters."""
@@ -248,7 +248,7 @@ DESCRIPTORS: Final = Statement(
 )
 OBJECTS: Final = Statement(
     "object_count",
-    "SELECT count(*) AS read, CASE WHEN count(*) > 20000 THEN count(*) ELSE 0 END AS \"over-20000\""
+    'SELECT count(*) AS read, CASE WHEN count(*) > 20000 THEN count(*) ELSE 0 END AS "over-20000"'
     " FROM (SELECT 1 FROM system.namespace LIMIT 20001) AS names",
     since=Series(20, 2),
 )
@@ -260,7 +260,7 @@ NODE_FEATURES: Final = {
     "no-join": "a LIKE '%\"start\"%' AND a NOT LIKE '%\"--join%' AND a NOT LIKE '%\"-j%'",
     "rocksdb": "a ~ 'storage-engine(=|\", *\")rocksdb' OR e LIKE '%COCKROACH_STORAGE_ENGINE=rocksdb%'",
     "bcrypt-variable": "e LIKE '%COCKROACH_MAX_BCRYPT_CONCURRENCY%'",
-    "certs-dir-variable": "a ~ 'certs-dir(=|\", *\")[^\"]*[$]'",
+    "certs-dir-variable": 'a ~ \'certs-dir(=|", *")[^"]*[$]\'',
     "provisioned-rate-disk-name": "a LIKE '%provisioned-rate=disk-name%'",
     "fips": "tag LIKE '%fips%'",
     "single-port": "a NOT LIKE '%\"--sql-addr%'",
