@@ -13,11 +13,24 @@ from typing import Any
 
 import msgspec
 
+from guard.connector import change_statements
 from guard.snapshot import model
 from guard.snapshot.model import Collected, Reason, Snapshot, Unavailable
 from guard.versions import Build, VersionError
 
-__all__ = ["NOW", "collected", "job", "node", "put", "schedule", "snapshot", "unavailable"]
+__all__ = [
+    "FEATURES",
+    "NOW",
+    "collected",
+    "features",
+    "job",
+    "node",
+    "put",
+    "schedule",
+    "set_settings",
+    "snapshot",
+    "unavailable",
+]
 
 NOW = dt.datetime(2026, 11, 22, 2, 0, 0, tzinfo=dt.UTC)
 """The cluster's clock in every built snapshot."""
@@ -164,6 +177,38 @@ def schedule(
     )
 
 
+FEATURES: dict[str, tuple[str, ...]] = {
+    "changefeed_features": tuple(change_statements.CHANGEFEED_FEATURES),
+    "recent_job_features": tuple(change_statements.RECENT_JOB_FEATURES),
+    "schedule_features": tuple(change_statements.SCHEDULE_FEATURES),
+    "descriptor_features": tuple(change_statements.DESCRIPTOR_FEATURES),
+    "node_features": tuple(change_statements.NODE_FEATURES),
+    "role_features": tuple(change_statements.ROLE_FEATURES),
+    "role_default_features": tuple(change_statements.ROLE_DEFAULT_FEATURES),
+    "statement_features": tuple(change_statements.STATEMENT_FEATURES),
+    "object_count": ("over-20000",),
+}
+"""What each section that only some hops need looks for."""
+
+
+def features(section: str, *, truncated: bool = False, **found: tuple[str, ...]) -> Collected[Any]:
+    """Such a section: nothing found but what is named, with its ids (``cdc_prev=("17",)``)."""
+    named = {name.replace("_", "-"): items for name, items in found.items()}
+    assert set(named) <= set(FEATURES[section]), named
+    row = model.FeaturesRow(
+        read=max(10, *map(len, named.values())) if named else 10,
+        found={name: len(named.get(name, ())) for name in FEATURES[section]},
+        items=named,
+    )
+    return collected(row, truncated=truncated)
+
+
+def set_settings(**values: str | None) -> Collected[Any]:
+    """The settings that somebody has set; ``__`` stands for a dot."""
+    named = {"version": None} | {name.replace("__", "."): value for name, value in values.items()}
+    return collected(*(model.SetSettingRow(name=name, value=value) for name, value in named.items()))
+
+
 def three(build: str = "v21.1.11") -> list[Node]:
     """Three healthy nodes of one build."""
     return [node(1, build), node(2, build), node(3, build)]
@@ -223,7 +268,8 @@ def snapshot(
         ),
         "license": collected(model.LicenseRow(present=False, kind=None, seconds_left=0)),
         "features": collected(),
-    }
+        "set_settings": set_settings(),
+    } | {section: features(section) for section in FEATURES}
     return Snapshot(
         schema_version="1",
         guard_version="test",

@@ -11,7 +11,6 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from guard.catalog.answers import Answer
-from guard.catalog.changes import SAMPLES
 from guard.catalog.change_records import (
     ActiveJobProbe,
     FeatureProbe,
@@ -21,6 +20,7 @@ from guard.catalog.change_records import (
     SixFieldCronProbe,
     UnsetSettingProbe,
 )
+from guard.catalog.changes import SAMPLES
 from guard.cluster.job_sight import jobs_problem
 from guard.cluster.picture import Cluster
 from guard.snapshot.model import FeaturesRow, Reason, SetSettingRow, Unavailable

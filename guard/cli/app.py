@@ -13,10 +13,11 @@ __all__ = ["COMMANDS", "build"]
 
 COMMANDS: Final[dict[str, str]] = {
     "check": "May the next upgrade step go ahead? The main job.",
+    "changes": "What will an upgrade change for this cluster?",
     "windows": "When is the cluster free of backups?",
     "collect": "Write what check would look at to a file.",
     "checks": "List all checks.",
-    "explain": "Explain a check or an advisory.",
+    "explain": "Explain a check, an advisory or a change.",
     "advisories": "List the advisories guard knows.",
     "plan": "Plan an upgrade over several releases.",
     "restore": "May a backup be restored into a cluster?",

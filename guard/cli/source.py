@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guard.cli.options import usage
 from guard.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from guard.connector.collect import Further
 
 __all__ = ["take_snapshot"]
 
@@ -19,8 +22,11 @@ def take_snapshot(
     certs_dir: str | None = None,
     timeout: dt.timedelta = dt.timedelta(seconds=30),
     log: Any = None,  # noqa: ANN401 - structlog's loggers
+    further: Further | None = None,
 ) -> Snapshot:
     """Read a snapshot file, or look at the cluster.
+
+    `further` says which sections to read beside the usual ones; a file holds what it holds.
 
     Raises:
         typer.BadParameter: an unusable file or URL (exit code 2).
@@ -44,4 +50,4 @@ def take_snapshot(
         hosts = targets(list(urls or ()), os.environ, certs_dir)
     except UrlError as error:
         usage(str(error))
-    return collect(hosts, timeout.total_seconds(), log=log)
+    return collect(hosts, timeout.total_seconds(), further=further, log=log)

@@ -29,6 +29,7 @@ TABLE: Final[dict[str, dict[Step, str]]] = {
     "rollout-age": {_N: "W", _F: "W", _R: "W", _V: "W"},
     "A-72839": {_S: "B W", _N: "B W", _F: "W", _R: "", _V: "W"},
     "advisories": {_S: "B W", _N: "B W", _F: "B W", _R: "B", _V: "W"},
+    "changes": {_S: "B W"},
     "running-backups": {_S: "B W", _N: "B W", _F: "W", _R: "W", _V: "W"},
     "scheduled-backups": {_S: "B W", _N: "B W", _F: "W", _R: "W", _V: "W"},
     "recent-backup": {_S: "W", _F: "W"},

@@ -15,7 +15,7 @@ from guard.report.plain import plain
 from guard.report.text import headline
 from guard.report.words import waived_by
 
-__all__ = ["render"]
+__all__ = ["command", "render"]
 
 _LEVELS: Final = (
     (Outcome.BLOCK, "error"),
@@ -30,7 +30,7 @@ def render(decision: Decision, options: Options) -> str:
     verdict = headline(decision, dataclasses.replace(options, colour=False))
     context = f"step {decision.step.value}, target {decision.target or 'none'}"
     lines = [
-        _command(
+        command(
             "notice" if code is ExitCode.ALLOW else "error",
             "guard",
             f"{plain(verdict)}\n{plain(context)}, fingerprint {plain(decision.fingerprint)}, "
@@ -39,16 +39,16 @@ def render(decision: Decision, options: Options) -> str:
     ]
     if not options.quiet:
         lines += _findings(decision)
-        lines += [_command("notice", "guard", plain(notice)) for notice in decision.notices]
+        lines += [command("notice", "guard", plain(notice)) for notice in decision.notices]
     return "\n".join(lines) + "\n"
 
 
 def _findings(decision: Decision) -> Iterator[str]:
     for outcome, level in _LEVELS:
         for finding in decision.of(outcome):
-            yield _command(level, f"guard: {plain(finding.check)}", _text(finding))
+            yield command(level, f"guard: {plain(finding.check)}", _text(finding))
     for finding in decision.waived:
-        yield _command("notice", f"guard: {plain(finding.check)} (waived)", _text(finding))
+        yield command("notice", f"guard: {plain(finding.check)} (waived)", _text(finding))
 
 
 def _text(finding: Finding) -> str:
@@ -60,7 +60,8 @@ def _text(finding: Finding) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _command(level: str, title: str, message: str) -> str:
+def command(level: str, title: str, message: str) -> str:
+    """One workflow command: ``error``, ``warning`` or ``notice``, with a title and a text."""
     return f"::{level} title={_property(title)}::{_data(message)}"
 
 

@@ -20,12 +20,27 @@ _NODES: Final = frozenset(
         "node_status",
         "store_status",
         "license",
+        "node_features",
     }
 )
 _SETTINGS: Final = frozenset({"settings", "kv_version"})
-_JOBS: Final = frozenset({"active_jobs", "job_history"})
+_JOBS: Final = frozenset({"active_jobs", "job_history", "changefeed_features", "recent_job_features"})
 _SYSTEM_TABLES: Final = frozenset(
-    {"schedules", "migrations", "replication_stats", "critical_localities", "features", "events"}
+    {
+        "schedules",
+        "migrations",
+        "replication_stats",
+        "critical_localities",
+        "features",
+        "events",
+        "set_settings",
+        "schedule_features",
+        "descriptor_features",
+        "role_features",
+        "role_default_features",
+        "statement_features",
+        "object_count",
+    }
 )
 
 

@@ -26,6 +26,7 @@ from guard.report import Format
 
 if TYPE_CHECKING:
     from guard.catalog import Catalog
+    from guard.snapshot.model import Snapshot
     from guard.versions import Build
 
 __all__ = ["app"]
@@ -154,8 +155,13 @@ def check(
         usage(plain(error))
     log = logger(verbose, log_format)
 
+    def further(seen: Snapshot) -> frozenset[str]:
+        from guard.decision.further_sections import further_sections
+
+        return further_sections(seen, step=step, target=wanted, node=node, catalog=catalog)
+
     def look(seconds: float) -> Decision:
-        seen = take_snapshot(url, snapshot, certs_dir, dt.timedelta(seconds=seconds), log)
+        seen = take_snapshot(url, snapshot, certs_dir, dt.timedelta(seconds=seconds), log, further)
         from guard.decision.engine import evaluate
 
         found = evaluate(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guard.cli.options import CertsDir, LogFormat, LogFormatOption, Timeout, Url, Verbose
+
+if TYPE_CHECKING:
+    from guard.connector.collect import Further
 
 __all__ = ["app"]
 
@@ -21,6 +24,14 @@ def collect(
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write; - is stdout.")
     ],
     url: Url = None,
+    changes_to: Annotated[
+        str | None,
+        typer.Option(
+            "--changes-to",
+            metavar="vX.Y",
+            help="Read as well what guard changes --to vX.Y, and check --step start, look at.",
+        ),
+    ] = None,
     certs_dir: CertsDir = None,
     timeout: Timeout = dt.timedelta(seconds=30),
     verbose: Verbose = False,
@@ -39,7 +50,9 @@ def collect(
     from guard.snapshot.file import encode
     from guard.snapshot.model import Unavailable
 
-    snapshot = take_snapshot(url, None, certs_dir, timeout, logger(verbose, log_format))
+    snapshot = take_snapshot(
+        url, None, certs_dir, timeout, logger(verbose, log_format), _further(changes_to)
+    )
     data = encode(snapshot)
     if output == "-":
         emit(data.decode())
@@ -54,3 +67,13 @@ def collect(
 
         typer.echo(f"guard: no connection: {plain(snapshot.connection.message)}", err=True)
         raise typer.Exit(ExitCode.UNKNOWN)
+
+
+def _further(changes_to: str | None) -> Further | None:
+    if changes_to is None:
+        return None
+    from guard.catalog import load
+    from guard.cli.catalog_tools import read_series
+    from guard.cli.commands.changes import further_for
+
+    return further_for(load(), read_series(changes_to))

@@ -17,17 +17,20 @@ class Which(StrEnum):
 
     REPORT = "report"
     SNAPSHOT = "snapshot"
+    CHANGES = "changes"
 
 
 @app.command()
 def schema(which: Annotated[Which, typer.Argument(help="The schema to print.")]) -> None:
-    """Print the JSON Schema of the report or of the snapshot."""
+    """Print the JSON Schema of the report, of the snapshot or of what ``guard changes`` prints."""
     import json
 
     from guard.cli.process import emit
 
     if which is Which.REPORT:
         from guard.report.json import schema as found
+    elif which is Which.CHANGES:
+        from guard.report.changes.json import schema as found
     else:
         from guard.snapshot.file import schema as found
     emit(json.dumps(found(), indent=2) + "\n")

@@ -14,6 +14,7 @@ from guard.decision.checks import (
     advisories,
     auto_finalization,
     capacity,
+    changes,
     cluster_version,
     connection,
     decommissioning,
@@ -53,6 +54,7 @@ ALL: Final[tuple[Check, ...]] = (
     # What is known to go wrong on the way.
     a_72839.CHECK,
     advisories.CHECK,
+    changes.CHECK,
     # What is going on in the cluster.
     running_backups.CHECK,
     scheduled_backups.CHECK,
