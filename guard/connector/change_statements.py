@@ -24,11 +24,11 @@ def _one_row(features: Mapping[str, str], source: str, item: str | None = "id") 
     """One row: the things read, and for each feature how many have it and which these are."""
     columns = ["count(*) AS read"]
     for feature, predicate in features.items():
-        columns.append(f'count(*) FILTER (WHERE {predicate}) AS "{feature}"')
+        columns.append(f'count(*) FILTER (WHERE {predicate}) AS "has {feature}"')
         if item is not None:
             columns.append(
                 f"array_to_string(array_agg({item}) FILTER (WHERE {predicate}), ',')"
-                f' AS "{feature}.items"'
+                f' AS "items {feature}"'
             )
     return f"SELECT {', '.join(columns)} FROM {source}"
 
@@ -248,7 +248,7 @@ DESCRIPTORS: Final = Statement(
 )
 OBJECTS: Final = Statement(
     "object_count",
-    'SELECT count(*) AS read, CASE WHEN count(*) > 20000 THEN count(*) ELSE 0 END AS "over-20000"'
+    'SELECT count(*) AS read, CASE WHEN count(*) > 20000 THEN count(*) ELSE 0 END AS "has over-20000"'
     " FROM (SELECT 1 FROM system.namespace LIMIT 20001) AS names",
     since=Series(20, 2),
 )

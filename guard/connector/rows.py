@@ -338,20 +338,25 @@ def _set_setting(row: Row) -> model.SetSettingRow:
     return model.SetSettingRow(name=_required(row, "name"), value=row.get("value"))
 
 
-_ITEMS: Final = ".items"
+_HAS: Final = "has "
+_ITEMS: Final = "items "
 _ITEMS_KEPT: Final = 50
 
 
 def _features(row: Row) -> model.FeaturesRow:
-    """One row of counts, a column for each feature, with the ids in a column of their own."""
-    names = [name for name in row if name != "read" and not name.endswith(_ITEMS)]
+    """One row of counts: a column for each feature, and one for the ids of what has it."""
+    found = {
+        name.removeprefix(_HAS): _count(row, name)
+        for name in row
+        if name.startswith(_HAS) and row[name] is not None
+    }
     return model.FeaturesRow(
         read=_must_count(row, "read"),
-        found={name: _must_count(row, name) for name in names},
+        found={name: number for name, number in found.items() if number is not None},
         items={
             name: tuple(items.split(",")[:_ITEMS_KEPT])
-            for name in names
-            if (items := row.get(name + _ITEMS))
+            for name in found
+            if (items := row.get(_ITEMS + name))
         },
     )
 

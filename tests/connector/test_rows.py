@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.connector.rows import PARSERS, MalformedRow, timestamp
-from guard.connector.statements import SECTIONS
+from guard.connector.statements import CHANGE_SECTIONS, SECTIONS
 
 UTC = dt.UTC
 Row = dict[str, str | None]
@@ -74,6 +74,10 @@ GOOD: dict[str, Row] = {
         "timestamp": "2026-11-22 02:00:00.1", "event_type": "node_decommissioned", "target_id": "4",
         "reporting_id": "1", "target_node_id": "4", "setting": None,
     },
+    "set_settings": {"name": "kv.rangefeed.enabled", "value": "true"},
+} | {
+    section: {"read": "12", "has some": "2", "items some": "7,9", "has none": "0", "items none": None}
+    for section in CHANGE_SECTIONS if section != "set_settings"
 }  # fmt: skip
 """A row of each section as a server prints it."""
 
@@ -98,6 +102,9 @@ REQUIRED = {
     "license": {"present"},
     "features": {"name", "used"},
     "events": {"timestamp", "event_type"},
+    "set_settings": {"name"},
+} | {
+    section: {"read"} for section in CHANGE_SECTIONS if section != "set_settings"
 }  # fmt: skip
 
 _NUMBERS = {
@@ -118,7 +125,7 @@ def _cells(names: set[str]) -> list[tuple[str, str]]:
 
 
 def test_every_section_has_a_parser_and_an_example() -> None:
-    assert set(PARSERS) == set(SECTIONS) == set(GOOD) == set(REQUIRED)
+    assert set(PARSERS) == {*SECTIONS, *CHANGE_SECTIONS} == set(GOOD) == set(REQUIRED)
 
 
 @pytest.mark.parametrize("section", GOOD)
