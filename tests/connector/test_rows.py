@@ -16,6 +16,12 @@ from guard.connector.statements import CHANGE_SECTIONS, SECTIONS
 UTC = dt.UTC
 Row = dict[str, str | None]
 
+_COUNTED: dict[str, dict[str, str | None]] = {
+    section: {"read": "12", "has some": "2", "items some": "7,9", "has none": "0", "items none": None}
+    for section in CHANGE_SECTIONS
+    if section != "set_settings"
+}
+
 GOOD: dict[str, Row] = {
     "gossip_liveness": {
         "node_id": "1", "epoch": "3", "expiration": "1795312605.794133715,0", "draining": "f",
@@ -75,9 +81,7 @@ GOOD: dict[str, Row] = {
         "reporting_id": "1", "target_node_id": "4", "setting": None,
     },
     "set_settings": {"name": "kv.rangefeed.enabled", "value": "true"},
-} | {
-    section: {"read": "12", "has some": "2", "items some": "7,9", "has none": "0", "items none": None}
-    for section in CHANGE_SECTIONS if section != "set_settings"
+    **_COUNTED,
 }  # fmt: skip
 """A row of each section as a server prints it."""
 
