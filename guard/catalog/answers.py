@@ -49,6 +49,7 @@ class ReleaseStatus(StrEnum):
     """What the catalog knows of a build."""
 
     PRODUCTION = "production"
+    PRODUCTION_BY_TAG = "production-by-tag"
     TESTING = "testing"
     WITHDRAWN = "withdrawn"
     CLOUD_ONLY = "cloud-only"
@@ -115,6 +116,11 @@ class ReleaseAnswer(msgspec.Struct, frozen=True):
         """True if Cockroach Labs published the build, as far as the catalog knows."""
         return self.release is not None
 
+    @property
+    def is_production(self) -> bool:
+        """True for a production release, be it one that only its tag shows."""
+        return self.status in (ReleaseStatus.PRODUCTION, ReleaseStatus.PRODUCTION_BY_TAG)
+
 
 class NewestAnswer(msgspec.Struct, frozen=True):
     """The newest release of a series anybody may install, None with the reason if there is none."""
@@ -170,8 +176,9 @@ class AdvisoriesAnswer(msgspec.Struct, frozen=True):
 
 
 class AgeAnswer(msgspec.Struct, frozen=True):
-    """How old the catalog is. `stale`: older than 120 days, or dated in the future."""
+    """How old the catalog's releases or advisories are. `stale`: over 120 days, or in the future."""
 
+    what: str
     date: dt.date
     days: int
     stale: bool

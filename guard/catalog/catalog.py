@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["STALE_AFTER_DAYS", "Catalog"]
 
 STALE_AFTER_DAYS: Final = 120
-"""A catalog older than this is a warning in every report."""
+"""Releases or advisories older than this are a warning in every report."""
 
 
 class Catalog(msgspec.Struct, frozen=True):
@@ -52,26 +52,39 @@ class Catalog(msgspec.Struct, frozen=True):
     changes: Changes = msgspec.field(default_factory=Changes)
 
     @property
-    def date(self) -> dt.date:
-        """The day up to which the catalog knows what was published."""
-        return self.about.catalog_date
+    def releases_until(self) -> dt.date:
+        """The day up to which the catalog knows what builds were published."""
+        return self.about.releases_until or self.about.catalog_date or dt.date.min
 
-    def age(self, now: dt.datetime | dt.date) -> AgeAnswer:
-        """Say how many days old the catalog is at `now`, and whether that is too old."""
+    @property
+    def advisories_until(self) -> dt.date:
+        """The day up to which the catalog knows what advisories were published."""
+        return self.about.advisories_until or self.about.catalog_date or dt.date.min
+
+    @property
+    def date(self) -> dt.date:
+        """The day up to which the catalog knows everything: the older of the two."""
+        return min(self.releases_until, self.advisories_until)
+
+    @property
+    def extent(self) -> str:
+        """Both days in words."""
+        return (
+            f"releases known until {self.releases_until}, advisories known until "
+            f"{self.advisories_until}"
+        )
+
+    def ages(self, now: dt.datetime | dt.date) -> tuple[AgeAnswer, AgeAnswer]:
+        """Say how old the releases and the advisories are at `now`, and whether that is too old."""
         today = now.date() if isinstance(now, dt.datetime) else now
-        days = (today - self.date).days
-        if days < 0:
-            return AgeAnswer(
-                self.date, days, True, f"the catalog of {self.date} is dated in the future"
-            )
-        if days > STALE_AFTER_DAYS:
-            reason = f"the catalog of {self.date} is {days} days old, over {STALE_AFTER_DAYS}"
-            return AgeAnswer(self.date, days, True, reason)
-        return AgeAnswer(self.date, days, False, f"the catalog of {self.date} is {days} days old")
+        return (
+            _age("releases", self.releases_until, today),
+            _age("advisories", self.advisories_until, today),
+        )
 
     def release(self, build: Build | str) -> ReleaseAnswer:
         """Say what is known of a build: published when, withdrawn, cloud-only, testing, unknown."""
-        return releases.find_release(self.series, _build(build))
+        return releases.find_release(self.series, _build(build), self.releases_until)
 
     def newest_release(self, series: Series | str) -> NewestAnswer:
         """Give the newest production release of a series, no withdrawn and no cloud-only one."""
@@ -119,20 +132,43 @@ class Catalog(msgspec.Struct, frozen=True):
         wanted = _build(build)
         answers = (affected.affects(self.series, each, wanted) for each in self.advisories.values())
         hits = tuple(answer for answer in answers if answer.affected is not Answer.NO)
-        release = releases.find_release(self.series, wanted)
-        complete = release.known
-        reason = f"{len(hits)} of {len(self.advisories)} advisories up to {self.date}"
-        if not complete:
-            reason += f"; the list may be incomplete: {release.reason}"
-        return AdvisoriesAnswer(wanted, hits, complete, reason)
+        missing = self.advisories_missing(wanted)
+        reason = f"{len(hits)} of {len(self.advisories)} advisories up to {self.advisories_until}"
+        if missing:
+            reason += f"; the list may be incomplete: {missing}"
+        return AdvisoriesAnswer(wanted, hits, not missing, reason)
+
+    def advisories_missing(self, build: Build | str) -> str:
+        """Say why the catalog's advisories on a build may be incomplete; empty if they are not.
+
+        They may be for a build that the catalog does not know, and for one that came out later than
+        the newest advisory the catalog could hold.
+        """
+        answer = self.release(build)
+        if answer.release is None:
+            return answer.reason
+        day = answer.release.date
+        if day is not None and day <= self.advisories_until:
+            return ""
+        published = f"is of {day}" if day is not None else "came out later"
+        return f"advisories are known until {self.advisories_until}, and {answer.build} {published}"
 
     def is_newer(self, build: Build | str) -> bool:
         """True for a build that may have been published after the catalog was made."""
         wanted = _build(build)
         if wanted.series not in self.series:
             return wanted.series > max(self.series)
-        status = releases.find_release(self.series, wanted).status
-        return status is ReleaseStatus.NEWER_THAN_CATALOG
+        return self.release(wanted).status is ReleaseStatus.NEWER_THAN_CATALOG
+
+
+def _age(what: str, until: dt.date, today: dt.date) -> AgeAnswer:
+    days = (today - until).days
+    known = f"the catalog's {what} are known until {until}"
+    if days < 0:
+        return AgeAnswer(what, until, days, True, f"{known}, which lies in the future")
+    if days > STALE_AFTER_DAYS:
+        return AgeAnswer(what, until, days, True, f"{known}, {days} days ago, over {STALE_AFTER_DAYS}")
+    return AgeAnswer(what, until, days, False, f"{known}, {days} days ago")
 
 
 def _build(value: Build | str) -> Build:

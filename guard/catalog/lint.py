@@ -18,6 +18,7 @@ from guard.catalog.answers import Answer
 from guard.catalog.bites import ANY, decides
 from guard.catalog.change_records import ChangesFile
 from guard.catalog.changes_lint import changes_problems
+from guard.catalog.dates import unjustified
 from guard.catalog.errors import CatalogError
 from guard.catalog.files import find_files
 from guard.catalog.hops import expected_sources, upgrade_allowed
@@ -98,7 +99,7 @@ def lint(directory: Path | None = None) -> list[Problem]:
         elif isinstance(record, ChangesFile):
             texts = changes_problems(record)
         else:
-            texts = _about(record)
+            texts = _about(record, [other for _, other in records], shipped=directory == SHIPPED)
         problems += [Problem(path, text) for text in texts]
     return sorted(problems, key=lambda problem: (str(problem.path), problem.message))
 
@@ -124,12 +125,19 @@ def _file_name(path: Path, record: Record) -> Iterator[str]:
         yield f"series {record.series} differs from the file's name"
 
 
-def _about(record: About) -> Iterator[str]:
-    if record.read < record.catalog_date:
-        yield "read lies before catalog_date"
-    for commit in (record.docs_commit, *(each.commit for each in record.archived)):
-        if not _COMMIT.fullmatch(commit):
+def _about(record: About, records: list[Record], *, shipped: bool) -> Iterator[str]:
+    for name in ("releases_until", "advisories_until", "catalog_date"):
+        day = getattr(record, name)
+        if day is not None and record.read < day:
+            yield f"read lies before {name}"
+    commits = [record.docs_commit, *(each.commit for each in record.archived)]
+    for commit in (*commits, *(each.commit for each in record.lists)):
+        if commit and not _COMMIT.fullmatch(commit):
             yield f"not a commit: {commit!r}"
+    if not shipped:
+        yield from unjustified(record, records)
+    elif not (record.releases_until and record.advisories_until and record.docs_commit):
+        yield "releases_until, advisories_until and docs_commit are all needed here"
 
 
 # --- advisories ---------------------------------------------------------------------------------
@@ -296,15 +304,26 @@ def _builds(record: SeriesRecord) -> Iterator[str]:
     if builds != sorted(builds):
         yield "releases are not in order"
     for build, release in zip(builds, record.releases, strict=True):
+        yield from _release(release)
         if build.is_custom or build.is_production != (release.kind == "production"):
             yield f"{release.build} is not a {release.kind} build by its name"
     first = [
         release.date
         for build, release in zip(builds, record.releases, strict=True)
-        if build.is_production and build.patch == 0
+        if build.is_production and build.patch == 0 and release.listed
     ]
     if (first[0] if first else None) != record.released:
         yield "released is not the day of the first production build"
+
+
+def _release(release: Release) -> Iterator[str]:
+    if release.listed and release.date is None:
+        yield f"{release.build} has no date, and the list of releases has one for every build"
+    if not release.listed and (release.withdrawn or release.cloud_only):
+        yield (
+            f"{release.build} is known by its {release.known_by} only, which cannot say that it was "
+            "withdrawn or is cloud-only"
+        )
 
 
 def _support(record: SeriesRecord, known: _Known) -> Iterator[str]:

@@ -10,6 +10,7 @@ import msgspec
 from guard.catalog.catalog import Catalog
 from guard.catalog.change_records import ChangesFile
 from guard.catalog.changes import Changes
+from guard.catalog.dates import with_dates
 from guard.catalog.errors import CatalogError
 from guard.catalog.files import FileKind, find_files, read_bytes, read_toml
 from guard.catalog.records import About, Advisory, CatalogRecords, SeriesRecord
@@ -33,7 +34,8 @@ def load(extra: Path | None = None, *, compiled: Path = COMPILED) -> Catalog:
 
     Args:
         extra: a directory of TOML records that add to the shipped ones; a record with the id or
-            series of a shipped one replaces it, an ``about.toml`` replaces the catalog's date.
+            series of a shipped one replaces it. An ``about.toml`` moves the days up to which
+            releases and advisories are known, as far as the directory's own records justify it.
         compiled: the compiled catalog to start from.
 
     Raises:
@@ -51,15 +53,15 @@ def load(extra: Path | None = None, *, compiled: Path = COMPILED) -> Catalog:
     about = records.about
     changes: list[ChangesFile] = []
     if extra is not None:
-        for found in read_directory(extra):
-            if isinstance(found, About):
-                about = found
-            elif isinstance(found, SeriesRecord):
+        own = read_directory(extra)
+        for found in own:
+            if isinstance(found, SeriesRecord):
                 series[Series.parse(found.series)] = found
             elif isinstance(found, ChangesFile):
                 changes.append(found)
-            else:
+            elif isinstance(found, Advisory):
                 advisories[found.id] = found
+        about = with_dates(about, own)
     return Catalog(about, advisories, series, Changes(records.changes, tuple(changes)))
 
 

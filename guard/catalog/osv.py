@@ -63,13 +63,13 @@ def osv_record(catalog: Catalog, advisory: Advisory) -> dict[str, Any]:
         "mitigation": msgspec.to_builtins(advisory.mitigation),
         "withdrawn_builds": list(advisory.withdrawn),
         "note": advisory.note.strip(),
-        "catalog_date": catalog.date.isoformat(),
+        "catalog_date": catalog.advisories_until.isoformat(),
         "docs_commit": catalog.about.docs_commit,
     }
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "id": osv_id(advisory),
-        "modified": f"{catalog.date.isoformat()}T00:00:00Z",
+        "modified": f"{catalog.advisories_until.isoformat()}T00:00:00Z",
         "published": f"{advisory.date.isoformat()}T00:00:00Z",
         "summary": advisory.title,
         "details": f"{advisory.summary.strip()}\n\n{advisory.mitigation.text.strip()}",

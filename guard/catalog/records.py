@@ -25,6 +25,7 @@ __all__ = [
     "JobCondition",
     "LicenseCondition",
     "Mitigation",
+    "PublicList",
     "Release",
     "ScheduleCondition",
     "SeriesRecord",
@@ -256,13 +257,24 @@ class Support(_Record, frozen=True):
 
 
 class Release(_Record, frozen=True):
-    """One published build."""
+    """One published build.
+
+    `known_by` says what shows that it exists: the documentation's list of releases, which also
+    says whether it was withdrawn or is for CockroachDB Cloud only, or no more than a public tag or
+    a public container image. Of those, nobody knows either, and `date` is the tag's day, or None.
+    """
 
     build: str
-    date: dt.date
     kind: Literal["production", "testing"]
+    date: dt.date | None = None
     withdrawn: bool = False
     cloud_only: bool = False
+    known_by: Literal["list", "tag", "image"] = "list"
+
+    @property
+    def listed(self) -> bool:
+        """True if the list of releases has it, so that withdrawn and cloud-only are known."""
+        return self.known_by == "list"
 
 
 class SeriesRecord(_Record, frozen=True):
@@ -292,19 +304,32 @@ class ArchivedCommit(_Record, frozen=True):
     used_for: str
 
 
-class About(_Record, frozen=True):
-    """Where the catalog's facts were read.
+class PublicList(_Record, frozen=True):
+    """A public list of builds other than the documentation's, and where it was read."""
 
-    `catalog_date` is the day up to which the catalog knows what was published: the day of
-    `docs_commit`, not the day of reading (`read`).
+    source: str
+    used_for: str
+    commit: str = ""
+
+
+class About(_Record, frozen=True):
+    """Where the catalog's facts were read, and until when it knows what was published.
+
+    `releases_until` and `advisories_until` are two days, because the two come from different
+    places: the day of the newest list of builds, the day of `docs_commit`. Neither is the day of
+    reading (`read`). `catalog_date` is the older of them, and the only one in files of guard's
+    earlier versions, where it stands for both.
     """
 
     schema: Literal[1]
-    catalog_date: dt.date
     read: dt.date
-    docs_repository: str
-    docs_commit: str
+    releases_until: dt.date | None = None
+    advisories_until: dt.date | None = None
+    catalog_date: dt.date | None = None
+    docs_repository: str = ""
+    docs_commit: str = ""
     archived: tuple[ArchivedCommit, ...] = ()
+    lists: tuple[PublicList, ...] = ()
 
 
 class CatalogRecords(_Record, frozen=True):

@@ -35,18 +35,31 @@ def build_of(text: str) -> Build:
     return Build.parse(text)
 
 
-def installable(record: SeriesRecord) -> list[tuple[Build, Release]]:
-    """List a series' production releases, newest first, without withdrawn and cloud-only ones."""
+def installable(record: SeriesRecord, *, listed: bool = True) -> list[tuple[Build, Release]]:
+    """List a series' production releases, newest first, without withdrawn and cloud-only ones.
+
+    `listed` says which: those of the list of releases, or those that only a tag or an image shows,
+    of which nobody knows whether they were withdrawn.
+    """
     good = [
         (build_of(release.build), release)
         for release in record.releases
-        if release.kind == "production" and not release.withdrawn and not release.cloud_only
+        if release.kind == "production"
+        and release.listed is listed
+        and not release.withdrawn
+        and not release.cloud_only
     ]
     return sorted(good, key=lambda pair: pair[0], reverse=True)
 
 
-def find_release(catalog: Mapping[Series, SeriesRecord], build: Build) -> ReleaseAnswer:
-    """Look a build up. Anything that is not in the list of releases has `release` None."""
+def find_release(
+    catalog: Mapping[Series, SeriesRecord], build: Build, until: dt.date | None = None
+) -> ReleaseAnswer:
+    """Look a build up. Anything that is not among the releases has `release` None.
+
+    `until` is the day up to which the releases are complete: a build above those of that day that
+    is missing may have been published all the same.
+    """
     record = catalog.get(build.series)
     if record is None:
         return ReleaseAnswer(
@@ -62,22 +75,42 @@ def find_release(catalog: Mapping[Series, SeriesRecord], build: Build) -> Releas
     for release in record.releases:
         if build_of(release.build) == build:
             return ReleaseAnswer(build, *_status(release))
-    newest = max((build_of(release.build) for release in record.releases), default=None)
-    if newest is None or build > newest:
+    complete = max(_complete(record, until), default=None)
+    if complete is None or build > complete:
+        newest = max((build_of(release.build) for release in record.releases), default=None)
+        known = f"until {until}, up to {complete}" if until is not None else f"up to {complete}"
         return ReleaseAnswer(
             build,
             ReleaseStatus.NEWER_THAN_CATALOG,
             None,
-            f"{build} is newer than the catalog, whose last v{build.series} build is "
-            f"{newest or 'missing'}",
+            f"{build} is newer than the catalog: v{build.series} releases are complete {known}, and "
+            f"the newest one known is {newest or 'missing'}",
         )
     return ReleaseAnswer(
         build, ReleaseStatus.NOT_PUBLISHED, None, f"{build} is not in the list of releases"
     )
 
 
+def _complete(record: SeriesRecord, until: dt.date | None) -> list[Build]:
+    """The builds of a series below which none is missing."""
+    return [
+        build_of(release.build)
+        for release in record.releases
+        if until is None or (release.date is not None and release.date <= until)
+    ]
+
+
 def _status(release: Release) -> tuple[ReleaseStatus, Release, str]:
-    day = release.date.isoformat()
+    if not release.listed:
+        day = f" of {release.date}" if release.date is not None else ""
+        reason = (
+            f"{release.build} is known by its public {release.known_by}{day} only: whether it was "
+            "withdrawn, or is for CockroachDB Cloud only, is not known"
+        )
+        testing = release.kind == "testing"
+        status = ReleaseStatus.TESTING if testing else ReleaseStatus.PRODUCTION_BY_TAG
+        return status, release, reason
+    day = str(release.date)
     if release.withdrawn:
         return ReleaseStatus.WITHDRAWN, release, f"{release.build} of {day} was withdrawn"
     if release.cloud_only:
@@ -89,7 +122,10 @@ def _status(release: Release) -> tuple[ReleaseStatus, Release, str]:
 
 
 def newest_release(catalog: Mapping[Series, SeriesRecord], series: Series) -> NewestAnswer:
-    """Give the newest production release of a series that anybody may install."""
+    """Give the newest production release of a series that anybody may install.
+
+    One that only its tag shows counts where the list of releases has none at all.
+    """
     record = catalog.get(series)
     if record is None:
         return NewestAnswer(series, None, None, f"the catalog does not hold series v{series}")
@@ -97,6 +133,9 @@ def newest_release(catalog: Mapping[Series, SeriesRecord], series: Series) -> Ne
         return NewestAnswer(
             series, build, release, f"{build} of {release.date} is the newest v{series} release"
         )
+    for build, release in installable(record, listed=False):
+        reason = f"{build} is the newest v{series} release, known by its public {release.known_by} only"
+        return NewestAnswer(series, build, release, reason)
     return NewestAnswer(series, None, None, f"v{series} has no production release yet")
 
 

@@ -67,9 +67,9 @@ def open_catalog(extra: Path | None) -> Catalog:
         catalog = load(extra)
     except CatalogError as error:
         usage(str(error))
-    age = catalog.age(dt.datetime.now(dt.UTC))
-    if age.stale:
-        typer.echo(f"Warning: {age.reason}; newer releases and advisories are missing", err=True)
+    for age in catalog.ages(dt.datetime.now(dt.UTC)):
+        if age.stale:
+            typer.echo(f"Warning: {age.reason}; newer ones are unknown to guard", err=True)
     return catalog
 
 

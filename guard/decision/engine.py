@@ -114,8 +114,9 @@ def evaluate(
         )
         ids = Ids.of(checks, catalog)
         findings, notices = apply_policy(findings, policy, ids, question, now.astimezone(dt.UTC).date())
-        age = catalog.age(now)
-        notices += (f"{age.reason}: newer advisories are unknown to it",) if age.stale else ()
+        notices += tuple(
+            f"{age.reason}: newer ones are unknown to guard" for age in catalog.ages(now) if age.stale
+        )
     return Decision(
         verdict=_verdict(findings),
         step=step,
@@ -127,6 +128,8 @@ def evaluate(
         taken_at=snapshot.taken_at,
         guard_version=__version__,
         catalog_date=catalog.date,
+        releases_until=catalog.releases_until,
+        advisories_until=catalog.advisories_until,
         notices=notices,
         fingerprint=token,
         looks=(snapshot.taken_at,),

@@ -147,7 +147,9 @@ class Decision(_Struct, frozen=True):
         step_reason: how it was chosen.
         target: the build being moved to, None if there is none.
         taken_at: when the snapshot was taken, UTC.
-        catalog_date: date of the advisories and releases the decision knows.
+        catalog_date: day up to which the decision knows advisories and releases: the older of
+        releases_until: day up to which it knows the releases, and
+        advisories_until: day up to which it knows the advisories.
         notices: what concerns the run and not the cluster: unused waivers and the like.
         fingerprint: token of the state the verdict rests on.
         looks: when the cluster was looked at: once, or twice under ``--settle``.
@@ -164,6 +166,8 @@ class Decision(_Struct, frozen=True):
     taken_at: dt.datetime
     guard_version: str
     catalog_date: dt.date | None = None
+    releases_until: dt.date | None = None
+    advisories_until: dt.date | None = None
     notices: tuple[str, ...] = ()
     fingerprint: str = ""
     looks: tuple[dt.datetime, ...] = ()

@@ -116,8 +116,13 @@ def describe_hop(
         reasons.append(f"this upgrade is under way: finish and finalize it, or roll back to v{source}")
     if status.status is ReleaseStatus.TESTING:
         reasons.append(f"{status.reason}, not meant for production")
-    if first and here is not None and not catalog.release(here).known:
-        reasons.append(f"{catalog.release(here).reason}: its advisories are not known")
+    if status.status is ReleaseStatus.PRODUCTION_BY_TAG:
+        reasons.append(status.reason)
+    missing = catalog.advisories_missing(build)
+    if missing and status.known:
+        reasons.append(missing)
+    if first and here is not None and catalog.advisories_missing(here):
+        reasons.append(f"not every advisory on {here} is known: {catalog.advisories_missing(here)}")
     if major and target >= _LICENSE_SINCE:
         reasons.append(f"an upgrade to v{target} needs a valid license key in the cluster")
     was = restore.restorable_backups(catalog.series, source)

@@ -3,7 +3,8 @@
 The best one is the newest of its series that is not withdrawn, not only for CockroachDB Cloud, and
 not hit by an advisory that would block the hop: one on the hop's edge, or one of data loss or
 corruption that a later release of the series repairs. Source of the facts: the list of releases and
-the advisories; the choice is guard's own.
+the advisories; the choice is guard's own. A release that the list of releases does not have comes
+last: a public tag cannot say that it was withdrawn.
 """
 
 from __future__ import annotations
@@ -49,20 +50,32 @@ def choose_release(
         if not reasons:
             return asked, (f"{asked} was asked for{_newer(catalog, asked)}",)
         against = tuple(f"not {asked}, which was asked for: {reason}" for reason in reasons)
-    candidates = [build for build, _ in releases.installable(catalog.series[target])]
+    record = catalog.series[target]
+    listed = [build for build, _ in releases.installable(record)]
+    by_tag = [build for build, _ in releases.installable(record, listed=False)]
+    candidates = [*listed, *by_tag]
     lowest = asked or floor
     if lowest is not None:  # a build older than the one asked for or running is no help
         candidates = [build for build in candidates if build >= lowest]
     for build in candidates:
         if not tuple(_objections(catalog, source, build)):
             text = f"{build} is the newest v{target} release that no blocking advisory affects"
-            return build, (*against, text)
+            return build, (*against, text, *_only_by_tag(by_tag, build))
     if not candidates:
         return (asked, against) if asked is not None else None
     newest = candidates[0]
     rest = tuple(f"{newest}: {reason}" for reason in _objections(catalog, source, newest))
     text = f"{newest} is the newest v{target} release, and no v{target} release is free of these"
     return newest, (*against, text, *rest)
+
+
+def _only_by_tag(by_tag: list[Build], chosen: Build) -> Iterator[str]:
+    """Name the newest build that was passed over because the list of releases does not have it."""
+    if by_tag and by_tag[0] > chosen and chosen not in by_tag:
+        yield (
+            f"{by_tag[0]} is newer, but only its public tag or image shows it: whether it was "
+            "withdrawn or is cloud-only is not known"
+        )
 
 
 def _newer(catalog: Catalog, asked: Build) -> str:

@@ -75,7 +75,7 @@ def make_plan(
         floor = here if one == two else None
         chosen = choose_release(catalog, one, two, asked=asked, floor=floor)
         if chosen is None:
-            return ended(Answer.NO, f"v{two} has no production release{_than(floor)} to go to")
+            return ended(*_no_release(catalog, two, floor))
         if one == two and chosen[0] == here:
             return ended(Answer.YES, f"{here} is the best v{two} release already")
         hops.append(
@@ -85,8 +85,18 @@ def make_plan(
     return Plan(names[0], names[1], Answer.YES, tuple(hops), _summary(hops))
 
 
-def _than(floor: Build | None) -> str:
-    return "" if floor is None else f" newer than {floor}"
+def _no_release(catalog: Catalog, series: Series, floor: Build | None) -> tuple[Answer, str]:
+    """Say that a series has no release to go to, or that the catalog may not know it yet.
+
+    Only a series that others have followed will get no first production release any more.
+    """
+    if floor is not None and catalog.is_newer(floor):
+        return Answer.UNKNOWN, catalog.release(floor).reason
+    than = "" if floor is None else f" newer than {floor}"
+    reason = f"v{series} has no production release{than} to go to"
+    if any(later > series and catalog.newest_release(later).build for later in catalog.series):
+        return Answer.NO, reason
+    return Answer.UNKNOWN, f"{reason} as far as guard knows: {catalog.extent}"
 
 
 def _name(value: Build | Series) -> str:
@@ -169,8 +179,8 @@ def _shortest(
     for series in (start, end):
         if series not in catalog.series:
             reason = (
-                f"the catalog of {catalog.date} does not hold series v{series}: it knows "
-                f"v{min(catalog.series)} to v{max(catalog.series)}"
+                f"the catalog does not hold series v{series}: it knows v{min(catalog.series)} to "
+                f"v{max(catalog.series)}, {catalog.extent}"
             )
             return (), (Answer.UNKNOWN, reason)
     return (), (Answer.NO, f"no chain of supported upgrades leads from v{start} to v{end}")

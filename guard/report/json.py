@@ -36,6 +36,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     taken_at: dt.datetime
     guard_version: str
     catalog_date: dt.date | None
+    releases_until: dt.date | None
+    advisories_until: dt.date | None
     notices: tuple[str, ...]
     fingerprint: str
     looks: tuple[dt.datetime, ...]
@@ -56,6 +58,8 @@ def render(decision: Decision, options: Options) -> str:
         taken_at=decision.taken_at,
         guard_version=decision.guard_version,
         catalog_date=decision.catalog_date,
+        releases_until=decision.releases_until,
+        advisories_until=decision.advisories_until,
         notices=decision.notices,
         fingerprint=decision.fingerprint,
         looks=decision.looks,

@@ -70,8 +70,12 @@ def test_first_build_after_the_range(advisory: Advisory, affected: AffectedRange
     position = builds.index(last_affected(affected)) + 1
     if position < len(builds):
         after = builds[position]
-        expected = expected_outside(advisory, affected, after)
         assert affected.fixed in (after, None)
+        release = CATALOG.release(after).release
+        if affected.fixed is None and release is not None and not release.listed:
+            assert CATALOG.affects(advisory, after).affected is Answer.UNKNOWN
+            return
+        expected = expected_outside(advisory, affected, after)
         assert CATALOG.affects(advisory, after).affected is expected
     else:  # never repaired: of builds that are not published yet nobody can tell
         newest = Build.parse(builds[-1])
@@ -235,7 +239,7 @@ def test_the_list_for_a_build_holds_yes_and_unknown_only() -> None:
 
 
 def test_the_list_for_an_unknown_build_is_not_complete() -> None:
-    for build in ("v26.4.0", "v26.2.99", "v21.2.0-5-gabc123", "v21.1.20"):
+    for build in ("v26.4.0", "v26.2.99", "v21.2.0-5-gabc123", "v26.2.5"):
         answer = CATALOG.advisories_affecting(build)
         assert not answer.complete
         assert "incomplete" in answer.reason

@@ -35,7 +35,7 @@ def test_records_survive_the_way_through_the_file() -> None:
     catalog = load()
     assert tuple(catalog.advisories.values()) == records.advisories
     assert tuple(catalog.series.values()) == records.series
-    assert catalog.date == records.about.catalog_date
+    assert catalog.releases_until == records.about.releases_until
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,6 @@ def test_every_pair_of_series_has_a_chain_forwards_and_none_backwards() -> None:
         if Series.parse(target) < Series.parse(source):
             assert made.supported is Answer.NO
             assert "downgrade" in made.reason
-        elif target == "26.3":
-            assert made.supported is Answer.NO
-            assert "no production release" in made.reason
         else:
             assert made.supported is Answer.YES
             for hop in made.hops:
@@ -81,13 +78,14 @@ def test_every_pair_of_series_has_a_chain_forwards_and_none_backwards() -> None:
         ("v21.1.12", "v21.1.9", Answer.NO, "downgrade"),
         ("v21.2.0", "v21.2.0-rc.1", Answer.NO, "downgrade"),
         ("v21.1.7", "v21.1.8", Answer.NO, "withdrawn; choose v21.1.21"),
-        ("v26.2.1", "v26.3", Answer.NO, "no production release"),
+        ("v26.2.9", "v26.2", Answer.UNKNOWN, "releases are complete until 2026-07-30"),
+        ("v26.3.9", "v26.3", Answer.UNKNOWN, "releases are complete until 2026-07-30"),
         ("v23.1.0-alpha.1", "v23.1.5", Answer.NO, "alpha"),
         ("v26.2.1", "v26.4", Answer.UNKNOWN, "does not hold series v26.4"),
         ("v26.2.1", "v26.4.0", Answer.UNKNOWN, "does not hold series v26.4"),
         ("v21.1.12", "v21.2.18", Answer.UNKNOWN, "newer than the catalog"),
         ("v21.1.12", "v21.2.0-5-gabc", Answer.UNKNOWN, "not a build that Cockroach Labs published"),
-        ("v21.1.9", "v21.1.20", Answer.UNKNOWN, "not in the list of releases"),
+        ("v23.2.9", "v24.1.0-beta.9", Answer.UNKNOWN, "not in the list of releases"),
         ("v1.1.9", "v19.1", Answer.UNKNOWN, "does not hold series v1.1"),
         ("v26.4.0", "v26.4.1", Answer.UNKNOWN, "does not hold series v26.4"),
     ],
@@ -111,7 +109,39 @@ def test_the_newest_release_that_is_neither_withdrawn_nor_for_the_cloud() -> Non
         status = CATALOG.release(hop.build).status
         assert status is ReleaseStatus.PRODUCTION
         assert hop.build == CATALOG.newest_release(hop.target).build
-    assert str(plan("v26.1.2", "v26.2").hops[-1].build) == "v26.2.1"
+    assert str(plan("v25.1.2", "v25.2").hops[-1].build) == "v25.2.19"
+
+
+def test_a_release_that_only_its_tag_shows_comes_last_and_is_told() -> None:
+    (hop,) = plan("v26.1.2", "v26.2").hops
+    assert str(hop.build) == "v26.2.2"
+    assert any("v26.2.7 is newer, but only its public tag" in reason for reason in hop.reasons)
+    (hop,) = plan("v26.2.4", "v26.2").hops  # the listed ones are older than what runs
+    assert str(hop.build) == "v26.2.7"
+    assert any("whether it was withdrawn" in reason for reason in hop.reasons)
+    (hop,) = plan("v26.2.1", "v26.3").hops
+    assert any("advisories are known until" in reason for reason in hop.reasons)
+
+
+def test_a_series_without_a_release_is_unknown_unless_another_came_after_it(tmp_path: Path) -> None:
+    record = """
+schema = 1
+series = "26.4"
+kind = "regular"
+upgrade_from = ["26.2", "26.3"]
+source = "https://example.com/26.4"
+releases = [{ build = "v26.4.0-alpha.1", date = 2026-10-02, kind = "testing" }]
+support = {}
+"""
+    (tmp_path / "26.4.toml").write_text(record)
+    made = make_plan(load(tmp_path), version("v26.3"), version("v26.4"))
+    assert made.supported is Answer.UNKNOWN
+    assert "releases known until 2026-07-30, advisories known until 2026-06-12" in made.reason
+    (tmp_path / "25.3.toml").write_text(
+        record.replace("26.4", "25.3").replace('"26.2", "26.3"', '"25.2"').replace("2026-", "2025-")
+    )
+    made = make_plan(load(tmp_path), version("v25.2"), version("v25.3"))
+    assert made.supported is Answer.NO
 
 
 def test_no_blocking_advisory_affects_the_release_of_any_hop() -> None:
@@ -131,7 +161,7 @@ def test_no_blocking_advisory_affects_the_release_of_any_hop() -> None:
 def test_a_release_that_was_asked_for_is_taken_if_nothing_speaks_against_it() -> None:
     made = plan("v25.4.11", "v26.2.0")
     assert str(made.hops[-1].build) == "v26.2.0"
-    assert any("v26.2.1 is newer" in reason for reason in made.hops[-1].reasons)
+    assert any("v26.2.2 is newer" in reason for reason in made.hops[-1].reasons)
 
 
 @pytest.mark.parametrize(
@@ -170,9 +200,8 @@ def test_data_loss_that_a_later_patch_repairs_is_avoided() -> None:
 
 
 def test_a_release_for_the_cloud_is_replaced() -> None:
-    (hop,) = plan("v26.1.3", "v26.2.2").hops
-    # nothing newer than v26.2.2 is there to replace it, and no older one is offered
-    assert str(hop.build) == "v26.2.2"
+    (hop,) = plan("v25.4.5", "v26.1.1").hops
+    assert str(hop.build) == "v26.1.5"
     assert any("CockroachDB Cloud" in reason for reason in hop.reasons)
     (older,) = plan("v26.1.0", "v26.1.1").hops
     assert str(older.build) == "v26.1.5"

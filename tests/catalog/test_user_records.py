@@ -62,12 +62,30 @@ def test_a_record_of_the_same_id_replaces_the_shipped_one(tmp_path: Path) -> Non
     assert catalog.affects("A-72839", "v21.2.0").affected is Answer.NO
 
 
-def test_about_sets_the_date(tmp_path: Path) -> None:
-    (tmp_path / "about.toml").write_text(
-        "schema = 1\ncatalog_date = 2026-11-01\nread = 2026-11-01\n"
-        'docs_repository = "https://example.com"\ndocs_commit = "none"\n'
-    )
-    assert load(tmp_path).date == dt.date(2026, 11, 1)
+ABOUT = "schema = 1\nread = 2026-11-20\n"
+
+
+def test_about_alone_moves_no_date(tmp_path: Path) -> None:
+    (tmp_path / "about.toml").write_text(ABOUT + "catalog_date = 2026-11-20\n")
+    assert load(tmp_path).extent == load().extent
+
+
+def test_about_moves_a_date_as_far_as_its_records_reach(tmp_path: Path) -> None:
+    claim = "releases_until = 2026-11-20\nadvisories_until = 2026-06-30\n"
+    (tmp_path / "about.toml").write_text(ABOUT + claim)
+    (tmp_path / "26.4.toml").write_text(SERIES)
+    shipped, moved = load(), load(tmp_path)
+    assert moved.releases_until == dt.date(2026, 11, 2)  # the newest release among the records
+    assert moved.advisories_until == shipped.advisories_until
+    assert moved.date == shipped.advisories_until
+    (tmp_path / "A-1.toml").write_text(ADVISORY)
+    assert load(tmp_path).advisories_until == dt.date(2026, 6, 30)  # what was claimed
+
+
+def test_about_moves_no_date_back(tmp_path: Path) -> None:
+    (tmp_path / "about.toml").write_text(ABOUT + "releases_until = 2026-01-01\n")
+    (tmp_path / "26.4.toml").write_text(SERIES)
+    assert load(tmp_path).extent == load().extent
 
 
 @pytest.mark.parametrize(

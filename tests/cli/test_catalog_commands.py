@@ -334,10 +334,13 @@ def test_a_users_records_count(tmp_path: Path) -> None:
 
 
 def test_an_old_catalog_is_a_warning_on_standard_error(tmp_path: Path) -> None:
-    about = (SHIPPED / "about.toml").read_text("utf-8")
-    for year in (2021, 2999):  # long ago, and in the future
-        text = about.replace("catalog_date = 2026", f"catalog_date = {year}")
-        (tmp_path / "about.toml").write_text(text, encoding="utf-8")
-        result = run("advisories", "--affecting", "v21.2.0", "--catalog", str(tmp_path))
-        assert "Warning: the catalog of" in result.stderr
-        assert "Warning" not in result.stdout
+    # a day in the future; the shipped catalog itself is old some day
+    (tmp_path / "about.toml").write_text("schema = 1\nread = 2999-01-02\nreleases_until = 2999-01-01\n")
+    (tmp_path / "26.4.toml").write_text(
+        'schema = 1\nseries = "26.4"\nkind = "regular"\nupgrade_from = ["26.2", "26.3"]\nsupport = {}\n'
+        'source = "https://example.com"\nreleased = 2999-01-01\n'
+        'releases = [{ build = "v26.4.0", date = 2999-01-01, kind = "production" }]\n'
+    )
+    result = run("advisories", "--affecting", "v21.2.0", "--catalog", str(tmp_path))
+    assert "Warning: the catalog's releases are known until 2999-01-01" in result.stderr
+    assert "Warning" not in result.stdout

@@ -351,10 +351,13 @@ def test_problems_of_a_policy_by_itself() -> None:
 
 
 def test_an_old_catalog_is_reported_and_a_fresh_one_is_not() -> None:
-    date = CATALOG.date
-    for days, old in ((0, False), (120, False), (121, True)):
-        moment = dt.datetime.combine(date, dt.time(), dt.UTC) + dt.timedelta(days=days)
-        assert bool(about(judge(Policy(), finding(), now=moment), "catalog")) is old
+    for what, until in (
+        ("releases", CATALOG.releases_until),
+        ("advisories", CATALOG.advisories_until),
+    ):
+        for days, old in ((60, False), (120, False), (121, True)):
+            moment = dt.datetime.combine(until, dt.time(), dt.UTC) + dt.timedelta(days=days)
+            assert bool(about(judge(Policy(), finding(), now=moment), f"catalog's {what}")) is old
 
 
 # Targets

@@ -35,6 +35,8 @@ def test_the_keys_are_frozen() -> None:
         "taken_at",
         "guard_version",
         "catalog_date",
+        "releases_until",
+        "advisories_until",
         "notices",
         "fingerprint",
         "looks",

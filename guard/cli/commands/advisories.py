@@ -46,7 +46,11 @@ def advisories(
     catalog: _CatalogOption = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
 ) -> None:
-    """List the published advisories. Exit code 11 if the catalog does not know a build named."""
+    """List the published advisories.
+
+    Exit code 11 if guard cannot know every advisory on a build named: one that the catalog does not
+    hold, or that came out after the newest advisory the catalog could hold.
+    """
     if context.invoked_subcommand is not None:
         context.obj = catalog
         return
@@ -61,7 +65,7 @@ def advisories(
         rows = [
             (each.advisory, {"applies": each.affected.value, "reason": each.reason}) for each in answers
         ]
-        heading = f"{len(rows)} of {len(known.advisories)} advisories affect {build}"
+        heading = _affecting(known, build, len(rows))
     elif between is not None:
         named = [read_build(text) for text in between]
         rows = _between(known, *named)
@@ -72,11 +76,17 @@ def advisories(
     if output is Format.JSON:
         print_json([_as_json(advisory, more) for advisory, more in rows])
     else:
-        print_lines(_lines(f"{heading}, catalog of {known.date}", rows))
-    unknown = [answer for answer in map(known.release, named) if not answer.known]
-    for answer in unknown:
-        typer.echo(f"The list may be incomplete: {answer.reason}", err=True)
+        print_lines(_lines(f"{heading}; advisories known until {known.advisories_until}", rows))
+    unknown = [reason for reason in map(known.advisories_missing, named) if reason]
+    for reason in unknown:
+        typer.echo(f"The list may be incomplete: {reason}", err=True)
     raise typer.Exit(ExitCode.UNKNOWN if unknown else ExitCode.ALLOW)
+
+
+def _affecting(known: Catalog, build: Build, count: int) -> str:
+    if known.advisories_missing(build):
+        return f"UNKNOWN: which advisories affect {build} is not known; {count} of those known may"
+    return f"{count} of {len(known.advisories)} advisories affect {build}"
 
 
 def _between(known: Catalog, old: Build, new: Build) -> list[tuple[Advisory, dict[str, Any]]]:

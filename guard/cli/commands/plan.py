@@ -98,6 +98,8 @@ def _as_json(known: Catalog, made: Plan) -> dict[str, Any]:
         "reason": made.reason,
         "hops": [_hop_json(hop) for hop in made.hops],
         "catalog_date": known.date.isoformat(),
+        "releases_until": known.releases_until.isoformat(),
+        "advisories_until": known.advisories_until.isoformat(),
     }
 
 
@@ -152,7 +154,7 @@ def _lines(known: Catalog, made: Plan) -> Iterator[str]:
             "Each hop ends with its finalization: no way back after it, and no next hop before "
             "SHOW CLUSTER SETTING version prints the new version."
         )
-    yield f"Catalog of {known.date}."
+    yield f"Catalog: {known.extent}."
 
 
 def _hop_lines(hop: Hop) -> Iterator[str]:

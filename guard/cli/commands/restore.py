@@ -87,7 +87,7 @@ def restore(
             (
                 f"{answer.allowed.upper()}: {what} of v{answer.backup} {verb} v{answer.into}",
                 wrap("why", answer.reason),
-                wrap("basis", f"{answer.basis}, catalog of {known.date}"),
+                wrap("basis", f"{answer.basis}, releases known until {known.releases_until}"),
                 wrap("docs", answer.docs),
             )
         )

@@ -3,6 +3,8 @@
 - start, next-node, rollback: block a withdrawn release. Warn about testing releases, cloud-only
   ones, custom builds, builds Cockroach Labs never published, and series out of support.
 - finalize: warn about all of these; the nodes run it already.
+- A release that guard knows by its public tag or image only warns: nobody told guard whether it was
+  withdrawn or is for CockroachDB Cloud only, and its advisories may be missing.
 
 A release newer than guard's catalog is UNKNOWN: guard cannot tell what is wrong with it. Take a newer
 guard, or add records with ``--catalog``.
@@ -25,6 +27,7 @@ __all__ = ["CHECK"]
 
 _TITLES = {
     ReleaseStatus.TESTING: "{} is a testing release, not meant for production",
+    ReleaseStatus.PRODUCTION_BY_TAG: "{} is a production release by its name; guard knows no more",
     ReleaseStatus.WITHDRAWN: "{} was withdrawn",
     ReleaseStatus.CLOUD_ONLY: "{} is published for CockroachDB Cloud only",
     ReleaseStatus.CUSTOM: "{} is a custom build that guard knows nothing of",
@@ -45,13 +48,20 @@ def run(situation: Situation) -> Iterator[Finding]:
     if status is ReleaseStatus.OUTSIDE_CATALOG and situation.catalog.is_newer(target):
         status = ReleaseStatus.NEWER_THAN_CATALOG  # a whole series that came later
     evidence = {"target": str(target), "status": status.value}
+    missing = situation.catalog.advisories_missing(target)
     if status is ReleaseStatus.PRODUCTION:
-        yield CHECK.finding(Outcome.PASS, f"{target} is a production release", evidence=evidence)
+        yield CHECK.finding(
+            Outcome.PASS,
+            f"{target} is a production release",
+            f"{missing[:1].upper()}{missing[1:]}." if missing else "",
+            evidence=evidence,
+        )
     else:
+        later = f"; {missing}" if known.known and missing else ""
         yield CHECK.finding(
             _outcome(situation.step, status),
             _TITLES[status].format(target),
-            known.reason,
+            f"{known.reason}{later}",
             evidence=evidence,
             remedy=_remedy(situation, target, status),
         )

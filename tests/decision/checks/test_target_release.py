@@ -25,7 +25,9 @@ def outcomes(step: str, target: str, running: str = "v23.1.5", version: str = "2
     [
         ("v23.1.0", Outcome.BLOCK),  # withdrawn
         ("v24.2.1", Outcome.BLOCK),  # withdrawn
-        ("v26.2.2", Outcome.WARN),  # cloud-only
+        ("v26.1.1", Outcome.WARN),  # cloud-only
+        ("v26.2.5", Outcome.WARN),  # known by its tag only
+        ("v26.3.1", Outcome.WARN),  # known by its image only
         ("v26.2.0-rc.1", Outcome.WARN),  # testing
         ("v26.2.1-3-gabcdef0", Outcome.WARN),  # custom
         ("v26.2.1", Outcome.PASS),
