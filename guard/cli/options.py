@@ -22,11 +22,13 @@ __all__ = [
 ]
 
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)?", re.ASCII)
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(text: str | dt.timedelta) -> dt.timedelta:
-    """Read ``30s``, ``20m``, ``1h`` or plain seconds. A default comes as a timedelta already.
+    """Read ``30s``, ``20m`` or ``1h``. A default comes as a timedelta already.
+
+    A number without a unit is refused: whoever writes 45 may mean minutes.
 
     Raises:
         typer.BadParameter: anything else.
@@ -36,7 +38,9 @@ def duration(text: str | dt.timedelta) -> dt.timedelta:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise typer.BadParameter(f"{text!r} is not a duration such as 30s, 20m or 1h")
-    return dt.timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    if match[2] is None and float(match[1]):
+        raise typer.BadParameter(f"{text!r} has no unit: write {match[1]}s, {match[1]}m or {match[1]}h")
+    return dt.timedelta(seconds=float(match[1]) * _SECONDS.get(match[2], 1.0))
 
 
 def usage(message: str) -> NoReturn:

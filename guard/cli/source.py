@@ -13,7 +13,7 @@ from guard.snapshot import Snapshot
 if TYPE_CHECKING:
     from guard.connector.collect import Further
 
-__all__ = ["take_snapshot"]
+__all__ = ["age_of", "take_snapshot"]
 
 
 def take_snapshot(
@@ -51,3 +51,8 @@ def take_snapshot(
     except UrlError as error:
         usage(str(error))
     return collect(hosts, timeout.total_seconds(), further=further, log=log)
+
+
+def age_of(snapshot: Snapshot) -> dt.timedelta:
+    """How long ago it was taken, by this machine's clock; nothing for one from the future."""
+    return max(dt.datetime.now(dt.UTC) - snapshot.taken_at, dt.timedelta())

@@ -262,6 +262,7 @@ def _schedule(row: Row) -> model.ScheduleRow:
         next_run=timestamp(row.get("next_run")),
         recurrence=row.get("recurrence"),
         owner=row.get("owner"),
+        waits_for_full=_bool(row.get("waits_for_full")) or False,
     )
 
 

@@ -328,10 +328,13 @@ HISTORY_SHOW_JOBS: Final = Statement(
     limit=0,
 )
 
-# Schedules: an error without the privilege, never a silently filtered list.
+# Schedules: an error without the privilege, never a silently filtered list. Their state can quote
+# errors with storage URIs, so of it only the one sentence leaves the server that guard knows.
 BACKUP_SCHEDULES: Final = Statement(
     "backup_schedules",
-    "SELECT id, label, schedule_status, next_run, recurrence, owner FROM [SHOW SCHEDULES FOR BACKUP]",
+    "SELECT id, label, schedule_status, next_run, recurrence, owner,"
+    " state = 'Waiting for initial backup to complete' AS waits_for_full"
+    " FROM [SHOW SCHEDULES FOR BACKUP]",
     since=Series(20, 2),
 )
 

@@ -266,7 +266,11 @@ class JobRow(_Struct, frozen=True):
 
 
 class ScheduleRow(_Struct, frozen=True):
-    """A BACKUP schedule. Paused when `next_run` is None."""
+    """A BACKUP schedule. Paused when `next_run` is None.
+
+    `waits_for_full`: it is paused until its first full backup has succeeded, and then starts by
+    itself. None in older snapshots.
+    """
 
     schedule_id: int
     label: str | None
@@ -274,6 +278,7 @@ class ScheduleRow(_Struct, frozen=True):
     next_run: Time | None
     recurrence: str | None
     owner: str | None
+    waits_for_full: bool | None = None
 
 
 class MigrationRow(_Struct, frozen=True):

@@ -19,6 +19,7 @@ from tests import building as b
 @pytest.fixture(autouse=True)
 def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("guard.cli.source.age_of", lambda _: b.minutes(0))
 
 
 def run(seen: Snapshot, *arguments: str) -> tuple[int, str]:
@@ -80,11 +81,30 @@ def test_the_json_keys_are_frozen() -> None:
         "unknown",
         "remedy",
         "notes",
+        "snapshot_age_seconds",
     }
     assert set(found["now"]) == {"quiet", "overlap_seconds", "overlaps"}
-    assert set(found["busy"][0]) == {"start", "end", "why", "schedule_id", "job_id", "assumed", "ends"}
+    assert set(found["busy"][0]) == {
+        "start",
+        "end",
+        "why",
+        "schedule_id",
+        "job_id",
+        "assumed",
+        "ends",
+        "as_job_id",
+    }
     _, quiet = run_json(HOURLY, "--duration", "30m")
     assert set(quiet["windows"][0]) == {"start", "end", "seconds", "until"}
+
+
+def test_an_old_snapshot_says_how_old_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guard.cli.source.age_of", lambda _: b.minutes(125))
+    _, out = run(HOURLY, "--duration", "40m", "--within", "3h")
+    assert "Snapshot: taken 2 h 5 min ago" in out
+    assert "  2026-11-22 04:16:00Z to 2026-11-22 05:00:00Z" in out.splitlines()[1]
+    _, found = run_json(HOURLY, "--duration", "40m")
+    assert found["snapshot_age_seconds"] == 125 * 60
 
 
 def test_missing_sight_is_unknown() -> None:
@@ -121,6 +141,8 @@ def test_texts_of_the_cluster_cannot_forge_lines() -> None:
         (),
         ("--duration", "0s"),
         ("--duration", "long"),
+        ("--duration", "45"),
+        ("--duration", "1h", "--within", "24"),
         ("--duration", "2h", "--within", "1h"),
         ("--duration", "1h", "--within", "32d"),
         ("--duration", "1h", "--url", "postgresql://x"),

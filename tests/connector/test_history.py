@@ -9,6 +9,7 @@ import pytest
 from guard.connector.collect import collect
 from guard.connector.hosts import targets
 from guard.connector.statements import HISTORY_LIMIT
+from guard.decision.quiet_windows import quiet_windows
 from guard.snapshot.model import Collected, JobRow, Snapshot
 from tests.cluster.fake import Fake
 from tests.cluster.history import PATHS, PastJob, at_release, with_history
@@ -95,3 +96,41 @@ def test_the_history_reaches_back_to_the_latest_of_its_limits(fake: Fake, build:
         fake, with_history(at_release(build), "limits-ok", [*succeeded[:150], *failed[:150]])
     )
     assert (only.truncated, only.complete_since) == (False, None), "300 rows, and neither limit reached"
+
+
+SECONDS = dt.timedelta(seconds=5)
+HISTORIES: dict[int, list[tuple[dt.datetime, dt.timedelta, str]]] = {
+    # Ten nights of six hours, hourly ones of seconds, a failure after hours, and a slow one long ago.
+    91: [(NOON - (24 * n + 8) * HOUR, 6 * HOUR, "succeeded") for n in range(1, 11)],
+    92: [(NOON - n * HOUR, SECONDS, "succeeded") for n in range(1, 30)],
+    93: [(NOON - 60 * HOUR, HOUR, "succeeded"), (NOON - 30 * HOUR, 3 * HOUR, "failed")],
+    94: [
+        (NOON - 999 * HOUR, 39 * HOUR, "succeeded"),
+        *((NOON - n * HOUR, SECONDS, "succeeded") for n in range(1, 30)),
+    ],
+}
+BUSY = {"91": 9 * 60 + 1, "92": 2, "93": 4.5 * 60 + 1, "94": 2}
+"""Half as long again as the longest of the twenty newest runs, and the minute of the scheduler."""
+
+
+@pytest.mark.parametrize("build", ["v20.2.19", "v22.1.22", "v23.1.30", "v26.1.0"])
+def test_the_same_history_gives_the_same_windows_on_every_release(fake: Fake, build: str) -> None:
+    jobs = [
+        PastJob(schedule * 1000 + n, begun, begun + length, schedule, status)
+        for schedule, runs in HISTORIES.items()
+        for n, (begun, length, status) in enumerate(sorted(runs))
+    ]
+    recording = with_history(at_release(build), "windows", jobs)
+    schedules = [
+        {
+            "id": schedule, "label": "nightly", "schedule_status": "ACTIVE", "recurrence": "0 4 * * *",
+            "next_run": "2026-11-23T04:00:00+00:00", "owner": "root",
+            "command": {"backup_statement": "BACKUP INTO 'x' WITH detached"},
+        }
+        for schedule in HISTORIES
+    ]  # fmt: skip
+    table = recording.table("show_schedules").with_rows(schedules)
+    answer = quiet_windows(look(fake, recording.but("on", show_schedules=table)), HOUR, 36 * HOUR)
+    assert answer.unknown == ()
+    told = {each.schedule_id: (each.end - each.start, each.assumed) for each in answer.busy}
+    assert told == {name: (dt.timedelta(minutes=length), False) for name, length in BUSY.items()}

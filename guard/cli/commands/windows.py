@@ -57,7 +57,7 @@ def windows(
     """
     from guard.cli.logging import logger
     from guard.cli.process import emit
-    from guard.cli.source import take_snapshot
+    from guard.cli.source import age_of, take_snapshot
     from guard.decision.quiet_windows import LONGEST_HORIZON, quiet_windows
     from guard.report.plain import escape_json
 
@@ -66,7 +66,8 @@ def windows(
     if not length <= within <= LONGEST_HORIZON:
         usage("--within must be at least --duration and at most 31d")
     seen = take_snapshot(url, snapshot, certs_dir, timeout, logger(verbose, log_format))
-    answer = quiet_windows(seen, length, within)
+    age = age_of(seen) if snapshot is not None else dt.timedelta()
+    answer = quiet_windows(seen, length, within, age=age)
     if output is PageFormat.HTML:
         from guard import __version__
         from guard.cluster.picture import Cluster
@@ -102,6 +103,9 @@ def _lines(answer: WindowsAnswer) -> Iterator[str]:
         yield f"UNKNOWN: guard could not find out when there are {scope}"
     else:
         yield f"There is no quiet window ({scope})"
+    if answer.snapshot_age_seconds:
+        ago = span(dt.timedelta(seconds=answer.snapshot_age_seconds))
+        yield f"Snapshot: taken {ago} ago; what has changed since is not known"
     if answer.now is not None:
         yield from _now(answer.now, length)
     for text in answer.unknown:
