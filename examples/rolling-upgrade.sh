@@ -128,7 +128,7 @@ await() {  # SECONDS COMMAND...: until the command succeeds; fails when the time
     local deadline=$((SECONDS + $1))
     until "${@:2}"; do
         ((SECONDS < deadline)) || return 1
-        sleep 1
+        sleep 0.5
     done
 }
 
