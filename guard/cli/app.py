@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "build"]
 
 COMMANDS: Final[dict[str, str]] = {
     "check": "May the next upgrade step go ahead? The main job.",
+    "watch": "Watch the cluster through the upgrade: what changes, and what one look cannot show.",
     "changes": "What will an upgrade change for this cluster?",
     "windows": "When is the cluster free of backups?",
     "collect": "Write what check would look at to a file.",

@@ -25,9 +25,7 @@ from guard.decision.result import FailOn, Step
 from guard.report import Format
 
 if TYPE_CHECKING:
-    from guard.catalog import Catalog
     from guard.snapshot.model import Snapshot
-    from guard.versions import Build
 
 __all__ = ["app"]
 
@@ -122,6 +120,7 @@ def check(
     from guard.cli.logging import logger
     from guard.cli.policy_file import policy_for_run
     from guard.cli.process import emit
+    from guard.cli.question import known_ids, read_target
     from guard.cli.source import take_snapshot
     from guard.cli.waiting import Patience, Progress, watch
     from guard.decision.policy.rules import PolicyError
@@ -129,7 +128,7 @@ def check(
     from guard.report import Options, renderer
     from guard.report.plain import plain
 
-    wanted = _build(target)
+    wanted = read_target(target)
     if step is Step.START and wanted is None:
         usage("--step start needs --target vX.Y.Z: where is the upgrade going?")
     if snapshot is not None and (wait or settle):
@@ -149,7 +148,7 @@ def check(
             ignore=no_policy,
             accept=accept or (),
             reasons=reason or (),
-            known=lambda: _known_ids(catalog),
+            known=lambda: known_ids(catalog),
         )
     except PolicyError as error:
         usage(plain(error))
@@ -197,17 +196,6 @@ def check(
     raise typer.Exit(decision.exit_code(fail_on))
 
 
-def _build(target: str | None) -> Build | None:
-    from guard.versions import Build, VersionError
-
-    if target is None:
-        return None
-    try:
-        return Build.parse(target if target.startswith("v") else f"v{target}")
-    except VersionError:
-        usage(f"--target {target!r} is not a build such as v21.2.1")
-
-
 def _validate_fingerprint(token: str | None) -> None:
     if token is None:
         return
@@ -215,13 +203,6 @@ def _validate_fingerprint(token: str | None) -> None:
 
     if not is_fingerprint(token):
         usage("--expect-fingerprint: not a fingerprint, which is 16 hexadecimal digits")
-
-
-def _known_ids(catalog: Catalog) -> tuple[str, ...]:
-    from guard.decision.checks import ALL
-    from guard.decision.policy.apply import Ids
-
-    return Ids.of(ALL, catalog).known
 
 
 def _colour() -> bool:

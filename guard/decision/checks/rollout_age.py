@@ -19,10 +19,9 @@ Reads gossip and node status: admin, or VIEWCLUSTERMETADATA from v23.1.12 on; an
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from guard.cluster.members import Node
+from guard.cluster.rollout import rollout
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.phrases import listed, span
 from guard.decision.result import Finding, Outcome, Step
@@ -31,27 +30,21 @@ from guard.decision.situation import Situation
 __all__ = ["CHECK"]
 
 
-def _since(nodes: Iterable[Node]) -> dt.datetime | None:
-    """When the first of these processes started; None if nobody says it of any."""
-    return min((n.started_at for n in nodes if n.started_at is not None), default=None)
-
-
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for each kind of half-way that lasts too long, else one `pass`."""
-    active = situation.cluster.active_series
-    newer = [n for n in situation.cluster.members if n.build is not None and n.build.series > active]
-    older = [n for n in situation.cluster.members if n.build is not None and n.build.series <= active]
-    if not newer:
+    seen = rollout(situation.cluster)
+    if seen is None:
         yield CHECK.finding(Outcome.NOT_APPLICABLE, "no node runs a series that is not finalized yet")
         return
-    begun, stayed = _since(newer), _since(older)
-    if begun is None or (older and stayed is None):
+    newer, older = seen.newer, seen.older
+    if seen.begun is None or (older and seen.mixed_since is None):
         yield CHECK.finding(
             Outcome.NOT_APPLICABLE, "no table says since when the nodes run what they run"
         )
         return
-    mixed = situation.cluster.now - max(begun, stayed) if stayed is not None else None
-    unfinalized = situation.cluster.now - begun
+    now = situation.cluster.now
+    mixed = None if seen.mixed_since is None else now - seen.mixed_since
+    unfinalized = now - seen.begun
     limits = situation.thresholds
     evidence = {
         "new_nodes": [n.node_id for n in newer],

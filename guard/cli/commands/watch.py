@@ -1,0 +1,197 @@
+"""``guard watch``: the whole night, not a moment."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from guard.cli.catalog_tools import Format
+from guard.cli.options import (
+    CertsDir,
+    LogFormat,
+    LogFormatOption,
+    Timeout,
+    Url,
+    Verbose,
+    duration,
+    usage,
+)
+from guard.decision.result import Step
+
+if TYPE_CHECKING:
+    from guard.cli.watching import Seen, Teller
+    from guard.snapshot.model import Snapshot
+    from guard.watch.compare import Change, Known
+    from guard.watch.look import Look
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False)
+
+_LEAST: Final = dt.timedelta(seconds=1)
+
+
+@app.command()
+def watch(
+    url: Url = None,
+    certs_dir: CertsDir = None,
+    step: Annotated[Step, typer.Option(help="The step that is about to be taken.")] = Step.AUTO,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="vX.Y.Z", help="The build being moved to; needed for --step start."),
+    ] = None,
+    every: Annotated[
+        dt.timedelta, typer.Option(parser=duration, metavar="TIME", help="From look to look.")
+    ] = dt.timedelta(seconds=10),
+    until: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT",
+            help="End when the step is allowed (allow), when the upgrade has landed (verify), after a "
+            "time (2h) or at one (06:00, UTC); repeatable, the first counts. Without it: Ctrl-C.",
+        ),
+    ] = None,
+    window: Annotated[
+        dt.timedelta | None,
+        typer.Option(
+            parser=duration,
+            metavar="TIME",
+            help="How far ahead a scheduled backup counts as due. [default: 30m]",
+        ),
+    ] = None,
+    timeout: Timeout = dt.timedelta(seconds=30),
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Severities, thresholds, targets, waivers. [default: guard.toml, or [tool.guard] in "
+            "pyproject.toml, in the working directory]",
+        ),
+    ] = None,
+    no_policy: Annotated[bool, typer.Option("--no-policy", help="Look for no policy file.")] = False,
+    catalog_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--catalog", metavar="DIR", help="More advisories and releases, or newer ones, as TOML."
+        ),
+    ] = None,
+    output: Annotated[
+        Format, typer.Option("--format", help="text is a live table on a terminal.")
+    ] = Format.TEXT,
+    verbose: Verbose = False,
+    log_format: LogFormatOption = LogFormat.CONSOLE,
+) -> None:
+    """Look again and again, and tell what changes.
+
+    On a terminal a live table; else one line, or one JSON object, per change. It tells what a single
+    look cannot: a backup that began after the ALLOW, a node that flaps, ranges that stop catching up, a
+    cluster that finalizes by itself, an upgrade that stays half-way. A lost connection is a line, not
+    an end.
+
+    Exit codes: that of the last look (0 ALLOW, 10 BLOCK, 11 UNKNOWN), 2 wrong usage, 130 after Ctrl-C.
+    """
+    from guard.catalog import CatalogError, load
+    from guard.cli.logging import logger
+    from guard.cli.policy_file import policy_for_run
+    from guard.cli.question import known_ids, read_target
+    from guard.cli.source import take_snapshot
+    from guard.cli.watching import Seen, keep_looking, read_until
+    from guard.decision.policy.rules import PolicyError
+    from guard.decision.result import Verdict
+    from guard.report.plain import plain
+    from guard.watch.compare import Limits
+    from guard.watch.look import draw_look
+
+    wanted = read_target(target)
+    if step is Step.START and wanted is None:
+        usage("--step start needs --target vX.Y.Z: where is the upgrade going?")
+    if every < _LEAST:
+        usage("--every takes at least 1s: guard is to cost the cluster little")
+    ends = read_until(until or (), dt.datetime.now(dt.UTC), duration)
+    if policy is not None and no_policy:
+        usage("--policy and --no-policy exclude each other")
+    try:
+        catalog = load(catalog_dir)
+        rules, _ = policy_for_run(
+            policy, ignore=no_policy, accept=(), reasons=(), known=lambda: known_ids(catalog)
+        )
+    except (CatalogError, PolicyError) as error:
+        usage(plain(error))
+    log = logger(verbose, log_format)
+    last: list[Look] = []
+
+    def further(seen: Snapshot) -> frozenset[str]:
+        from guard.decision.further_sections import further_sections
+
+        return further_sections(seen, step=step, target=wanted, node=None, catalog=catalog)
+
+    def look() -> Seen:
+        try:
+            seen = take_snapshot(url, None, certs_dir, timeout, log, further)
+        except typer.BadParameter as error:
+            if not last:
+                raise
+            # Files came and went, a certificate perhaps: no reason to end a night's watch.
+            return Seen(_unreachable(last[-1], str(error)))
+        from guard.decision.engine import evaluate
+
+        now = dt.datetime.now(dt.UTC)
+        asked = {"target": wanted, "window": window, "catalog": catalog, "policy": rules, "now": now}
+        drawn = draw_look(seen, evaluate(seen, step=step, **asked))  # type: ignore[arg-type]
+        verified = False
+        if ends.verify and drawn.connected:
+            landed = evaluate(seen, step=Step.VERIFY, **asked)  # type: ignore[arg-type]
+            verified = landed.verdict is Verdict.ALLOW
+        last[:] = [drawn]
+        return Seen(drawn, verified)
+
+    limits = Limits(rules.thresholds.mixed_for, rules.thresholds.unfinalized_for)
+    with ExitStack() as stack:
+        teller = _teller(stack, output, every)
+        final = keep_looking(look, teller, every=every.total_seconds(), until=ends, limits=limits)
+    raise typer.Exit(final.exit_code)
+
+
+def _unreachable(look: Look, why: str) -> Look:
+    import dataclasses
+
+    from guard.decision.result import ExitCode, Verdict
+
+    return dataclasses.replace(
+        look,
+        at=dt.datetime.now(dt.UTC),
+        connected=False,
+        why=why,
+        verdict=Verdict.UNKNOWN,
+        exit_code=int(ExitCode.UNKNOWN),
+    )
+
+
+def _teller(stack: ExitStack, output: Format, every: dt.timedelta) -> Teller:
+    """A table on a terminal, else lines."""
+    if output is Format.TEXT and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from guard.report.live_table import LiveTable
+
+        return stack.enter_context(LiveTable(sys.stdout, every))
+    from guard.report.watch_lines import json_line, text_line
+
+    line = json_line if output is Format.JSON else text_line
+
+    def tell(known: Known, look: Look, changes: Sequence[Change]) -> None:
+        del known
+        try:
+            for change in changes:
+                sys.stdout.write(line(change))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(look.exit_code) from None  # nobody reads any more
+
+    return tell
