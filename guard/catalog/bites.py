@@ -51,7 +51,7 @@ class Bite(msgspec.Struct, frozen=True):
         affected: whether the builds that decide are affected; NO only on an edge that is named.
         ranges: the ranges of the record that say so.
         builds: the builds that decide; empty where the upgrade itself does the harm.
-        lasting: every node that the step restarts has the defect already.
+        lasting: every node that runs (on an edge: that the step restarts) has the defect already.
         repaired_in: the first later release of the target's series without it, None if none has.
         reason: all that in words.
     """
@@ -64,6 +64,12 @@ class Bite(msgspec.Struct, frozen=True):
     lasting: bool
     repaired_in: Build | None
     reason: str
+
+    @property
+    def changes_nothing(self) -> bool:
+        """True for a defect that is there already and that no release of the series is free of."""
+        curable = any(affected.conditions for affected in self.ranges)
+        return self.lasting and self.repaired_in is None and not curable
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -213,9 +219,14 @@ def _already(
     catalog: Mapping[Series, SeriesRecord], advisory: Advisory, running: Sequence[Build | None]
 ) -> bool:
     return bool(running) and all(
-        build is not None and affects(catalog, advisory, build).affected is Answer.YES
+        build is not None and _has_it(affects(catalog, advisory, build))
         for build in dict.fromkeys(running)
     )
+
+
+def _has_it(answer: AffectedAnswer) -> bool:
+    """True for a build that has the defect for certain, not only unless something is switched on."""
+    return answer.affected is Answer.YES and answer.range is not None and not answer.range.conditions
 
 
 def repaired_in(

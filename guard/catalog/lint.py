@@ -180,8 +180,7 @@ def _ranges(record: Advisory, known: _Known) -> Iterator[str]:
         yield "affected is empty and no note says why"
     spans: list[tuple[Build, Build, AffectedRange]] = []
     for affected in record.affected:
-        end = affected.fixed or affected.last_affected or affected.introduced
-        spans.append((build_of(affected.introduced), build_of(end), affected))
+        spans.append((build_of(affected.introduced), _end(affected, known), affected))
         if _unknown(affected.series, known):
             yield f"series v{affected.series} is not in the catalog"
             continue
@@ -197,6 +196,14 @@ def _ranges(record: Advisory, known: _Known) -> Iterator[str]:
     for (_, last, before), (start, _, after) in pairwise(spans):
         if start < last or (start == last and before.fixed is None):
             yield f"the ranges from {before.introduced} and from {after.introduced} overlap"
+
+
+def _end(affected: AffectedRange, known: _Known) -> Build:
+    named = affected.fixed or affected.last_affected
+    if named is not None:
+        return build_of(named)
+    series = Series.parse(affected.series)
+    return max((build for build in known.releases if build.series == series), default=Build(0, 0, 0))
 
 
 def _older(series: str, known: _Known) -> bool:

@@ -86,7 +86,11 @@ def osv_record(catalog: Catalog, advisory: Advisory) -> dict[str, Any]:
 
 
 def _affected(catalog: Catalog, advisory: Advisory, affected: AffectedRange) -> dict[str, Any]:
-    end = {"fixed": affected.fixed} if affected.fixed else {"last_affected": affected.last_affected}
+    events = [{"introduced": affected.introduced}]
+    if affected.fixed:
+        events.append({"fixed": affected.fixed})
+    elif affected.last_affected:
+        events.append({"last_affected": affected.last_affected})
     record = catalog.series.get(Series.parse(affected.series))
     builds = [build_of(release.build) for release in record.releases] if record is not None else []
     return {
@@ -94,7 +98,7 @@ def _affected(catalog: Catalog, advisory: Advisory, affected: AffectedRange) -> 
         "ranges": [
             {
                 "type": "ECOSYSTEM",
-                "events": [{"introduced": affected.introduced}, end],
+                "events": events,
                 "database_specific": {"version_order": VERSION_ORDER},
             }
         ],

@@ -162,7 +162,8 @@ class AffectedRange(_Record, frozen=True):
 
     `introduced` is the first affected published build, testing releases included. Exactly one of
     `fixed` (first repaired build of the series) and `last_affected` (only where the series never
-    got a repair: the series' last build, or the last one that the page names) is given.
+    got a repair: the series' last build, or the last one that the page names) is given; neither where
+    every later build of the series is affected as long as `conditions` hold.
     `conditions` must hold besides those of the record for these builds: a repair that has to be
     switched on. `defect` says what these builds do where it is not what the record's summary says.
     """

@@ -68,6 +68,9 @@ def all_conditions(record: Advisory) -> Iterator[Condition]:
 def _range(affected: AffectedRange) -> Iterator[str]:
     """Check one range: its versions, its end, its order, its series."""
     yield from _bad_series("affected.series", affected.series)
+    if affected.fixed is None and affected.last_affected is None and affected.conditions:
+        yield from _bad_build("affected.introduced", affected.introduced)
+        return
     if (affected.fixed is None) == (affected.last_affected is None):
         yield f"the v{affected.series} range needs either fixed or last_affected"
         return

@@ -24,6 +24,8 @@ def range_text(affected: AffectedRange) -> str:
     """Say which builds a range holds: ``v21.2.0 up to before v21.2.1``."""
     if affected.fixed is not None:
         return f"{affected.introduced} up to before {affected.fixed}"
+    if affected.last_affected is None:
+        return f"{affected.introduced} and later"
     if affected.introduced == affected.last_affected:
         return f"{affected.introduced}, not repaired in v{affected.series}"
     return f"{affected.introduced} to {affected.last_affected}, not repaired in v{affected.series}"

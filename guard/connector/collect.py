@@ -15,6 +15,7 @@ from guard.connector import statements
 from guard.connector.connect import connect, gateway_build
 from guard.connector.deadline import Deadline
 from guard.connector.errors import ConnectFailed
+from guard.connector.features import merged, read_features
 from guard.connector.hosts import Target
 from guard.connector.pipeline import Answer, ConnectionLost, Refused, Rows, TimedOut, ask
 from guard.connector.reach import reach
@@ -100,7 +101,7 @@ def collect(
 
 def _without_connection(reason: Unavailable, now: dt.datetime) -> Snapshot:
     sections = dict.fromkeys(
-        ("identity", "variables", "privileges", *statements.SECTIONS),
+        ("identity", "variables", "privileges", *statements.SECTIONS, "features"),
         Unavailable(reason=reason.reason, message="there is no connection"),
     )
     return Snapshot(
@@ -143,11 +144,11 @@ def _look(
     sections["variables"] = _variables(answers, utcnow())
     sections["privileges"] = privileges = _privileges(answers, utcnow())
     if problem is not None:
-        sections |= dict.fromkeys(statements.SECTIONS, problem)
+        sections |= dict.fromkeys((*statements.SECTIONS, "features"), problem)
     else:
         sees_all_jobs = job_sight(gateway, user, privileges.rows)
         asked = _Sections(pgconn, gateway, user, privileges, sees_all_jobs.proved, deadline, utcnow)
-        sections |= asked.fill(statements.SECTIONS, log)
+        sections |= asked.fill_first(log)
     snapshot = _snapshot(reached, sections, utcnow())
     if problem is None and further is not None and not _lost(snapshot):
         wanted = further(snapshot)
@@ -303,6 +304,25 @@ class _Sections:
         self._deadline = deadline
         self._utcnow = utcnow
 
+    def fill_first(self, log: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Fill the sections of every look; `features` from all its statements that suit."""
+        features = self._features()
+        filled = self.fill({**statements.SECTIONS, **{each.name: (each,) for each in features}}, log)
+        filled["features"] = merged(
+            [(each, filled.pop(each.name)) for each in features], self._utcnow()
+        )
+        return filled
+
+    def _features(self) -> list[Statement]:
+        """The statements of the section `features`: of a gateway of unknown release none is asked."""
+        if self._gateway is None:
+            return []
+        return [
+            statement
+            for statement in statements.FEATURES
+            if statement.suits(self._gateway.series) and (self._admin or not statement.admin)
+        ]
+
     def fill(self, sections: Mapping[str, Sequence[Statement]], log: Any) -> dict[str, Any]:  # noqa: ANN401
         """Ask round by round until every section is collected or has no statement left."""
         filled: dict[str, Any] = {}
@@ -350,6 +370,8 @@ class _Sections:
         if not isinstance(answer, Rows):
             return unavailable(name, answer, self._gateway, self._user)
         try:
+            if statement.tells:
+                return read_features(statement, answer, self._utcnow())
             rows = tuple(PARSERS[name](scrub_row(row)) for row in answer.rows)
             truncated, complete_since = reach(statement, answer.rows, rows)
         except MalformedRow as error:

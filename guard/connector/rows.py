@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from guard.snapshot import model
 
-__all__ = ["PARSERS", "MalformedRow", "timestamp"]
+__all__ = ["PARSERS", "MalformedRow", "features", "timestamp"]
 
 Row = dict[str, str | None]
 
@@ -177,6 +177,7 @@ def _job(row: Row) -> model.JobRow:
             fraction_completed=_float(row.get("fraction_completed")),
             schedule_id=_schedule_of(row),
             coordinator_id=None,
+            has_high_water=_bool(row.get("has_high_water")),
         )
     return model.JobRow(
         job_id=_must_int(row, "job_id"),
@@ -193,6 +194,7 @@ def _job(row: Row) -> model.JobRow:
         fraction_completed=_float(row.get("fraction_completed")),
         schedule_id=_schedule_of(row),
         coordinator_id=_int(row.get("coordinator_id")),
+        has_high_water=_bool(row.get("has_high_water")),
     )
 
 
@@ -312,8 +314,25 @@ def _license(row: Row) -> model.LicenseRow:
     )
 
 
-def _feature(row: Row) -> model.FeatureRow:
-    return model.FeatureRow(name=_required(row, "name"), used=bool(_bool(_required(row, "used"))))
+def features(row: Row) -> tuple[model.FeatureRow, ...]:
+    """Read the one row of a statement of `guard.connector.statements.FEATURES`.
+
+    Raises:
+        MalformedRow: a count is missing or none, or it is not said whether all was looked at.
+    """
+    more = _bool(_required(row, "more"))
+    counts = {name: _must_count(row, name) for name in row if name != "more"}
+    if not counts:
+        raise MalformedRow("nothing was counted")
+    return tuple(
+        model.FeatureRow(
+            name=name,
+            used=True if count else None if more else False,
+            count=None if more and not count else count,
+            why="there is more than guard looks at" if more and not count else "",
+        )
+        for name, count in counts.items()
+    )
 
 
 def _event(row: Row) -> model.EventRow:
@@ -378,7 +397,6 @@ PARSERS: Final[dict[str, Callable[[Row], Any]]] = {
     "critical_localities": _critical_locality,
     "zone_replicas": _zone_replicas,
     "license": _license,
-    "features": _feature,
     "events": _event,
     "set_settings": _set_setting,
     "changefeed_features": _features,

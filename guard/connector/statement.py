@@ -23,6 +23,7 @@ class Statement:
         limit: how many rows it reads at most; a section that reaches it is truncated.
         limit_per_status: True if the limit holds for the jobs of each status, not for all rows.
         oldest: the column that tells, on each row, when the oldest row was written that was looked at.
+        tells: for a statement of `FEATURES`, the features that its answer counts.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Statement:
     limit: int | None = None
     limit_per_status: bool = False
     oldest: str | None = None
+    tells: tuple[str, ...] = ()
 
     def suits(self, gateway: Series | None) -> bool:
         """True if the gateway's release is in the span. An unknown gateway suits every statement."""

@@ -19,10 +19,19 @@ from __future__ import annotations
 from typing import Final
 
 from guard.connector.change_statements import CHANGE_SECTIONS
+from guard.connector.feature_statements import FEATURES
 from guard.connector.statement import Statement
 from guard.versions import Series
 
-__all__ = ["ALL", "CHANGE_SECTIONS", "SECTIONS", "SETTINGS", "STATEMENT_TIMEOUTS", "Statement"]
+__all__ = [
+    "ALL",
+    "CHANGE_SECTIONS",
+    "FEATURES",
+    "SECTIONS",
+    "SETTINGS",
+    "STATEMENT_TIMEOUTS",
+    "Statement",
+]
 
 
 # The session. statement_timeout takes one of four fixed values, so that this list stays closed.
@@ -99,12 +108,11 @@ KV_STORE_STATUS: Final = Statement(
 # Settings. Of those that name accounts only whether they are set leaves the server.
 ADVISORY_SETTINGS: Final = (
     "bulkio.restore.use_simple_import_spans",
+    "changefeed.new_kafka_sink.enabled",
     "kv.gc.clear_range_min_keys",
     "server.oidc_authentication.client_id",
     "server.redact_sensitive_settings.enabled",
     "server.user_login.password_hashes.default_cost.scram_sha_256",
-    "sql.defaults.locality_optimized_partitioned_index_scan.enabled",
-    "sql.defaults.use_declarative_schema_changer",
     "sql.query_cache.enabled",
     "sql.trace.txn.enable_threshold",
 )
@@ -169,7 +177,9 @@ _DECODED: Final = (
     "SELECT id, status, created, created_by_type, created_by_id,"
     f" concat_ws(',', {_KEYS}) AS payload_keys,"
     " COALESCE(p->>'usernameProto', p->>'username') AS owner, p->>'finishedMicros' AS finished_micros,"
-    " g->>'fractionCompleted' AS fraction_completed, g->>'runningStatus' AS running_status"
+    " g->>'fractionCompleted' AS fraction_completed, g->>'runningStatus' AS running_status,"
+    " CASE WHEN g IS NOT NULL THEN COALESCE(g->'highWater'->>'wallTime', '0') <> '0' END"
+    " AS has_high_water"
     f" FROM (SELECT id, status, created, created_by_type, created_by_id, {_PAYLOAD} AS p,"
 )
 # NOT IN over the index reads all of it; the ranges between the terminal statuses, and the index
@@ -200,7 +210,8 @@ ACTIVE_JOBS: Final = Statement(
 # 23.1 to 24.x have a virtual index that serves lists of values and nothing else.
 ACTIVE_JOBS_BY_STATUS: Final = Statement(
     "active_jobs_by_status",
-    f"SELECT {_JOB_COLUMNS} FROM crdb_internal.jobs"
+    f"SELECT {_JOB_COLUMNS}, COALESCE(high_water_timestamp, 0) <> 0 AS has_high_water"
+    " FROM crdb_internal.jobs"
     " WHERE status IN ('pending', 'running', 'paused', 'pause-requested', 'cancel-requested',"
     " 'reverting', 'retry-running', 'retry-reverting')",
     since=Series(23, 1),
@@ -402,21 +413,6 @@ LICENSE: Final = Statement(
     " ('seconds_until_enterprise_license_expiry', 'seconds_until_license_expiry'))"
     " AS seconds_left",
 )
-# Walks all descriptors, so it is asked only where A-82576 can bite; TTL is asked for A-110363.
-SEQUENCES: Final = Statement(
-    "sequences",
-    "SELECT 'sequences' AS name, EXISTS (SELECT 1 FROM \"\".information_schema.sequences) AS used",
-    since=Series(21, 2),
-    before=Series(22, 2),
-)
-ROW_LEVEL_TTL: Final = Statement(
-    "row_level_ttl",
-    "SELECT 'row-level-ttl' AS name,"
-    " EXISTS (SELECT 1 FROM [SHOW SCHEDULES] WHERE label LIKE 'row-level-ttl%') AS used",
-    since=Series(22, 2),
-    before=Series(23, 2),
-)
-
 SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
     # Answered from the gateway's memory, even without quorum: first, so that they always answer.
     "gossip_liveness": (GOSSIP_LIVENESS, GOSSIP_LIVENESS_20_1),
@@ -448,10 +444,11 @@ SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
     "critical_localities": (CRITICAL_LOCALITIES,),
     "zone_replicas": (ZONE_REPLICAS,),
     "license": (LICENSE,),
-    "features": (SEQUENCES, ROW_LEVEL_TTL),
     "events": (EVENTS,),
 }
-"""For each section of the snapshot, the statements that can fill it, best first."""
+"""For each section of the snapshot, the statements that can fill it, best first.
+
+The section ``features`` is filled from all of `FEATURES` that suit."""
 
 PREPARATION: Final = (SHOW_READ_ONLY, SHOW_TIMEOUT, IDENTITY, SHOW_SUPERUSER, SHOW_NODE_ID)
 """Asked on every connection before anything else, in this order."""
@@ -469,6 +466,7 @@ ALL: Final[frozenset[str]] = frozenset(
         *PRIVILEGES,
         *(statement for candidates in SECTIONS.values() for statement in candidates),
         *(statement for candidates in CHANGE_SECTIONS.values() for statement in candidates),
+        *FEATURES,
     )
 )
 """The closed list: guard sends no text that is not in it."""

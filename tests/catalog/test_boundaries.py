@@ -40,6 +40,8 @@ def last_affected(affected: AffectedRange) -> str:
     builds = published(affected.series)
     if affected.last_affected is not None:
         return affected.last_affected
+    if affected.fixed is None:  # as long as its conditions hold, to the end of the series
+        return builds[-1]
     assert affected.fixed is not None
     return builds[builds.index(affected.fixed) - 1]
 
@@ -80,7 +82,8 @@ def test_first_build_after_the_range(advisory: Advisory, affected: AffectedRange
     else:  # never repaired: of builds that are not published yet nobody can tell
         newest = Build.parse(builds[-1])
         after = f"v{newest.year}.{newest.ordinal}.{newest.patch + 1}"
-        assert CATALOG.affects(advisory, after).affected is Answer.UNKNOWN
+        open_end = affected.last_affected is None
+        assert CATALOG.affects(advisory, after).affected is (Answer.YES if open_end else Answer.UNKNOWN)
 
 
 @pytest.mark.parametrize(("advisory", "affected"), RANGES)
@@ -160,12 +163,17 @@ TABLE = {
     "A-99796": ("v22.2.0 v22.2.7", "v22.2.9 v22.1.22"),
     "A-102375": ("v22.1.19 v22.2.8", "v22.1.18 v22.1.20 v22.2.7 v22.2.9"),
     "A-103220": ("v23.1.0-alpha.1 v23.1.0", "v23.1.1 v22.2.19"),
+    "A-104309": (
+        "v22.2.17 v22.2.18 v23.1.14 v23.1.15 v23.2.0 v23.2.1",
+        "v22.2.19 v23.1.16 v23.2.2 v24.1.0",
+    ),
     "A-106617": ("v21.2.0 v22.1.21 v22.2.12 v23.1.7", "v22.1.22 v22.2.13 v23.1.8 v21.1.21"),
     "A-110363": ("v23.1.9", "v23.1.8 v23.1.10 v22.2.19 v23.2.0"),
     "A-114393": ("v23.1.0-beta.1 v23.1.0 v23.1.12", "v23.1.13 v22.2.19"),
     "A-122372": (
-        "v23.1.30 v23.2.9 v24.1.3 v24.2.0-beta.3",
-        "v23.2.10 v24.1.4 v24.2.0-rc.1 v24.2.0",
+        # from v23.2.10, v24.1.4 and v24.2.0-rc.1 on as long as the new sink is not switched on
+        "v23.1.30 v23.2.9 v23.2.10 v23.2.30 v24.1.3 v24.1.4 v24.2.0-beta.3 v24.2.0",
+        "v24.2.2 v24.3.0 v22.2.19",
     ),
     "A-123371": ("v22.2.19 v23.1.21 v23.2.5 v24.1.0-rc.1", "v23.1.22 v23.2.6 v24.1.0"),
     "A-131639": ("v22.2.19 v23.1.26 v23.2.10 v24.1.0", "v23.1.27 v23.2.11 v24.1.1"),

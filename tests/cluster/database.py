@@ -45,7 +45,8 @@ _RELATIONS: Final = {
     "show_virtual_cluster_name": "compat.show_virtual_cluster_name",
     "show_system_grants": "compat.show_system_grants",
     "allow_unsafe_internals": "compat.allow_unsafe_internals",
-    "sequences": "compat.sequences",
+    "descriptors": "system.descriptor",
+    "names": "system.namespace",
     "reports_meta": "system.reports_meta",
     "zones": "crdb_internal.zones",
 }
@@ -56,7 +57,7 @@ _BRACKETS: Final = {
     "[SHOW SCHEDULES]": "compat.show_schedules",
     "[SHOW ALL CLUSTER SETTINGS]": "compat.show_all_cluster_settings",
     "[SHOW SYSTEM GRANTS]": "compat.show_system_grants",
-    '"".information_schema.sequences': "compat.sequences",
+    " AS OF SYSTEM TIME '-10s'": "",
     "system.jobs@jobs_status_created_idx": "system.jobs",
     "LOOKUP JOIN": "JOIN",
 }
@@ -99,6 +100,8 @@ BEGIN
   END IF;
   RETURN result;
 END $$;
+CREATE FUNCTION crdb_internal.pb_to_json(message text, encoded bytea, emit_defaults boolean)
+RETURNS jsonb LANGUAGE sql RETURN crdb_internal.pb_to_json(message, encoded);
 CREATE FUNCTION compat.regexp_extract(input text, regex text) RETURNS text LANGUAGE sql
 RETURN substring(input, regex);
 """
@@ -127,7 +130,8 @@ def fill(connection: psycopg.Connection[Any], recording: Recording) -> None:
     execute(_FUNCTIONS)
     queries = dict(recording.queries)
     queries.setdefault("show_all_cluster_settings", queries["cluster_settings"])
-    queries.setdefault("sequences", Table((("name", "text"),), ()))
+    queries.setdefault("descriptors", Table((("id", "int8"), ("descriptor", "bytea")), ()))
+    queries.setdefault("names", Table((("id", "int8"), ("name", "text")), ()))
     queries.setdefault(
         "show_system_grants", Table((("grantee", "text"), ("privilege_type", "text")), ())
     )

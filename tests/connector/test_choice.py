@@ -11,7 +11,7 @@ from guard.connector import collect as collect_module
 from guard.connector import statements
 from guard.connector.collect import collect
 from guard.connector.pipeline import Answer, Refused, Rows, TimedOut
-from guard.connector.statements import SECTIONS, Statement
+from guard.connector.statements import FEATURES, SECTIONS, Statement
 from guard.snapshot.model import Collected, Connection, Reason, Snapshot, Unavailable
 from guard.versions import Series
 
@@ -107,8 +107,17 @@ _BY_RELEASE = {
     "kv_node_liveness": _span("21.1", "26.2"),
     "backup_schedules": _span("20.2", "26.2"),
     "migrations": _span("21.1", "26.2"),
-    "sequences": _span("21.2", "22.1"),
     "row_level_ttl": _span("22.2", "23.1"),
+    "schema_features_20_2": {"20.2"},
+    "schema_features_21_1": {"21.1"},
+    "schema_features_21_2": {"21.2"},
+    "schema_features_22_1": {"22.1"},
+    "schema_features_22_2": {"22.2"},
+    "schema_features_23_1": {"23.1"},
+    "schema_features_23_2": _span("23.2", "26.2"),
+    "encryption_20_2": _span("20.2", "21.2"),
+    "encryption_22_1": _span("22.1", "23.2"),
+    "nosqllogin": _span("22.2", "23.1"),
 }
 _JOBS_BY_RELEASE = {
     "active_system_jobs": _span("20.2", "22.2"),
@@ -155,7 +164,7 @@ def test_a_list_of_jobs_that_would_be_filtered_is_not_asked_for(
 ) -> None:
     gateway = Gateway(f"v{series}.3", admin=False)
     snapshot = gateway.snapshot(monkeypatch)
-    assert set(gateway.rounds[1]) == _ALWAYS | _those(_BY_RELEASE, series)
+    assert set(gateway.rounds[1]) == (_ALWAYS | _those(_BY_RELEASE, series)) - {"nosqllogin"}
     for section in (snapshot.active_jobs, snapshot.job_history):
         assert isinstance(section, Unavailable)
         assert section.reason is Reason.PRIVILEGE
@@ -203,17 +212,20 @@ _DRIFT = ("42703", "42P01", "42883", "42601", "42704")
 def test_every_statement_of_a_section_is_tried_before_it_is_given_up(
     series: str, sqlstate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_sections = {s for candidates in SECTIONS.values() for s in candidates}
+    in_sections = {s for candidates in SECTIONS.values() for s in candidates} | {*FEATURES}
     gateway = Gateway(
         f"v{series}.3", answers=lambda s: Refused(sqlstate, "no") if s in in_sections else None
     )
     snapshot = gateway.snapshot(monkeypatch)
     wanted = [
-        s.name for candidates in SECTIONS.values() for s in candidates if s.suits(Series.parse(series))
+        s.name
+        for candidates in (*SECTIONS.values(), FEATURES)
+        for s in candidates
+        if s.suits(Series.parse(series))
     ]
     asked = [name for names in gateway.rounds[1:] for name in names]
     assert sorted(asked) == sorted(wanted), "each once"
-    for name in SECTIONS:
+    for name in (*SECTIONS, "features"):
         assert isinstance(getattr(snapshot, name), Unavailable)
 
 

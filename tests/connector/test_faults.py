@@ -43,11 +43,11 @@ SENT = (
     *(
         candidates[0]
         for name, candidates in statements.SECTIONS.items()
-        if name not in ("features", "job_history", "active_jobs")
+        if name not in ("job_history", "active_jobs")
     ),
     statements.ACTIVE_SYSTEM_JOBS,
     statements.HISTORY_SYSTEM_JOBS,
-    statements.SEQUENCES,
+    *(s for s in statements.FEATURES if s.name in ("schema_features_21_2", "encryption_20_2")),
 )
 
 
@@ -300,7 +300,7 @@ def no_false_allow(snapshot: Snapshot, decision: Decision) -> None:
     """ALLOW only with every section collected that decides something."""
     missing = {
         name
-        for name in ("identity", "variables", "privileges", *statements.SECTIONS)
+        for name in ("identity", "variables", "privileges", *statements.SECTIONS, "features")
         if not isinstance(getattr(snapshot, name), Collected)
     }
     if missing - _DECIDE_NOTHING:
@@ -323,7 +323,7 @@ def test_cut_at_every_statement_on_every_connection(
         assert gateway.connections > 1 or last, "no second try"
     lost = {
         name
-        for name in statements.SECTIONS
+        for name in (*statements.SECTIONS, "features")
         if isinstance(section := getattr(snapshot, name), Unavailable)
         and section.reason is Reason.CONNECTION
     }

@@ -141,7 +141,7 @@ def _only_a_job(bite: Bite) -> bool:
 def _in_target(situation: Situation, bite: Bite, target: Build) -> Finding:
     advisory = bite.advisory
     destroying = destroys(advisory)
-    if bite.lasting and not destroying and bite.repaired_in is None:
+    if bite.changes_nothing and not destroying:
         free = f"no v{target.series} release is free of it"
         why = f"{bite.reason}; what runs now has it as well, and {free}"
         return _finding(advisory, Outcome.NOT_APPLICABLE, why, {"target": str(target), "lasting": True})

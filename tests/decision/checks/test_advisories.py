@@ -32,8 +32,16 @@ def judge(
 
 OLD, MIXED = ["v21.2.10"] * 3, ["v22.1.0", "v21.2.10", "v21.2.10"]
 CHANGEFEED = {"jobs": [job(5, "CHANGEFEED")]}
-SEQUENCES = {"features": collected(FeatureRow(name="sequences", used=True))}
-NO_SEQUENCES = {"features": collected(FeatureRow(name="sequences", used=False))}
+
+
+def feature(name: str, count: int | None) -> dict[str, Any]:
+    """The cluster has so many of it; None: nobody could tell."""
+    used = None if count is None else count > 0
+    return {"features": collected(FeatureRow(name=name, used=used, count=count))}
+
+
+SEQUENCES = feature("broken-sequence-references", 2)
+NO_SEQUENCES = feature("broken-sequence-references", 0)
 RESTORE = {"jobs": [job(6, "RESTORE")]}
 ENCRYPTED = {"features": collected(FeatureRow(name="encryption-at-rest", used=True, count=3))}
 PLAIN = {"features": collected(FeatureRow(name="encryption-at-rest", used=False, count=0))}
