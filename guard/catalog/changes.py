@@ -148,7 +148,9 @@ def _default(series: str, setting: SettingChange, names: tuple[str, ...]) -> Cha
             f"The default of cluster setting {setting.name} changes from {setting.old or 'empty'} "
             f"to {setting.new or 'empty'}{_note(setting)}."
         ),
-        before=f"To keep the old value: SET CLUSTER SETTING {setting.name} = '{setting.old}';",
+        before=""
+        if " each " in setting.old
+        else f"To keep the old value: SET CLUSTER SETTING {setting.name} = '{setting.old}';",
         concerned_if=(UnsetSettingProbe(names=names),),
     )
 

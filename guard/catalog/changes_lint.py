@@ -55,8 +55,8 @@ def _change(change: Change, series: str) -> Iterator[str]:
     probes = (*change.settled_if, *change.concerned_if, *change.ask_if)
     if not (change.concerned_if or change.question.strip()):
         yield "it has neither a probe nor a question"
-    if (change.ask_if or change.settled_if) and not change.question.strip():
-        yield "ask_if and settled_if need a question"
+    if change.ask_if and not change.question.strip():
+        yield "ask_if needs a question"
     sampled = any(isinstance(p, FeatureProbe) and p.section in SAMPLES for p in probes)
     if sampled and (change.ask_if or not change.question.strip()):
         yield "it reads a sample, which proves nothing when it is empty: it needs a question, no ask_if"

@@ -38,7 +38,7 @@ _CAME_WITH: Final = {
 """What a release before these cannot have, so that having nothing to ask is a no."""
 
 _THINGS: Final = {
-    "changefeed_features": ("changefeed job", "changefeed jobs"),
+    "changefeed_features": ("unfinished job", "unfinished jobs"),
     "recent_job_features": ("job", "jobs"),
     "schedule_features": ("schedule", "schedules"),
     "descriptor_features": ("descriptor", "descriptors"),

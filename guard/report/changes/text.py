@@ -31,13 +31,15 @@ def render(report: ChangesReport, options: Options) -> str:
     if report.taken_at is not None:
         through = f", through {plain(report.gateway)}" if report.gateway else ""
         lines.append(f"  seen {utc(report.taken_at)}{through}: {counts(report)}")
+    asked: dict[str, str] = {}
     for series in report.series:
-        lines += ["", *_series(series, options)]
+        lines += ["", *_series(series, options, asked)]
     lines += ["", f"guard explain ID tells more of each. Catalog of {report.catalog_date}."]
     return "\n".join(lines) + "\n"
 
 
-def _series(series: JudgedSeries, options: Options) -> Iterator[str]:
+def _series(series: JudgedSeries, options: Options, asked: dict[str, str]) -> Iterator[str]:
+    """The lines of a series. `asked`: the questions so far, by the change that asked each first."""
     if not series.known:
         yield f"{series.series}: the catalog does not know what it changes"
         return
@@ -48,7 +50,7 @@ def _series(series: JudgedSeries, options: Options) -> Iterator[str]:
     for concern, label in _LABELS:
         for change in series.of(concern):
             if not is_default(change):
-                yield from _change(change, label, options)
+                yield from _change(change, label, options, asked)
     changed = defaults(series.changes)
     if changed:
         text = f"that nobody has set here: {'; '.join(changed)}"
@@ -58,10 +60,11 @@ def _series(series: JudgedSeries, options: Options) -> Iterator[str]:
         yield from _wrapped("no concern", rest, options)
 
 
-def _change(change: JudgedChange, label: str, options: Options) -> Iterator[str]:
+def _change(change: JudgedChange, label: str, options: Options, asked: dict[str, str]) -> Iterator[str]:
     if change.concern is Concern.ASK:
-        found = f" ({plain(change.evidence)})" if change.evidence.startswith("unfinished") else ""
-        yield from _wrapped(label, f"{change.id}: {change.question}{found}", options)
+        first = asked.setdefault(change.question, change.id)
+        question = change.question if first == change.id else f"the same question as {first}"
+        yield from _wrapped(label, f"{change.id}: {question}", options)
         return
     effect = "" if change.effect == "changes" else f" [{change.effect}]"
     yield from _wrapped(label, f"{change.id}{effect}: {change.sentence}", options)
