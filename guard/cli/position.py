@@ -10,6 +10,7 @@ import typer
 from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
 from guard.decision.result import ExitCode
+from guard.plan.under_way import UnderWay
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ class Position(msgspec.Struct, frozen=True):
         build: the oldest build among the member nodes.
         under_way: the series an upgrade is under way to, None when there is none.
         mixed: the member nodes do not all belong to one series.
+        begun: the upgrade that is under way, None when there is none.
     """
 
     series: Series
     build: Build
     under_way: Series | None
     mixed: bool
+    begun: UnderWay | None = None
 
 
 def position_of(snapshot: Snapshot) -> Position:
@@ -56,22 +59,54 @@ def position_of(snapshot: Snapshot) -> Position:
         members, version = cluster.members, cluster.version
     except NotCollected as error:
         raise Unreadable(str(error)) from error
-    builds = []
+    nodes: list[tuple[str, Build]] = []
     for node in members:
         if node.build is None:
             raise Unreadable(f"the build of {node.name} is not known: {node.doubt}")
-        builds.append(node.build)
-    if not builds:
+        if node.build.series < version.series:
+            raise Unreadable(
+                f"{node.name} is known with {node.build}, which cannot run at cluster version "
+                f"{version.active}: start it on v{version.series}, or decommission it"
+            )
+        nodes.append((node.name, node.build))
+    if not nodes:
         raise Unreadable("no member node is known")
-    newest = max(build.series for build in builds)
+    newest = max(build.series for _, build in nodes)
     reached = version.active.target or newest if version.migrating else newest
     under_way = max(reached, newest)
+    unfinished = version.migrating or under_way > version.series
     return Position(
         series=version.series,
-        build=min(builds),
-        under_way=under_way if version.migrating or under_way > version.series else None,
-        mixed=len({build.series for build in builds}) > 1,
+        build=min(build for _, build in nodes),
+        under_way=under_way if unfinished else None,
+        mixed=len({build.series for _, build in nodes}) > 1,
+        begun=_begun(cluster, under_way, nodes) if unfinished else None,
     )
+
+
+def _begun(cluster: Cluster, target: Series, nodes: list[tuple[str, Build]]) -> UnderWay:
+    preserve = _setting(cluster, "cluster.preserve_downgrade_option")
+    disabled = _setting(cluster, "cluster.auto_upgrade.enabled") == "false"
+    release = []
+    if preserve:
+        release.append("RESET CLUSTER SETTING cluster.preserve_downgrade_option;")
+    if disabled or not preserve:
+        release.append(f"SET CLUSTER SETTING version = '{target}';")
+    return UnderWay(
+        source=cluster.version.series,
+        target=target,
+        nodes=tuple(nodes),
+        finalizing=cluster.version.migrating,
+        held=bool(preserve) or disabled,
+        release=tuple(release),
+    )
+
+
+def _setting(cluster: Cluster, name: str) -> str | None:
+    try:
+        return cluster.setting(name)
+    except NotCollected as error:
+        raise Unreadable(str(error)) from error
 
 
 def read_position(

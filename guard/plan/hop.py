@@ -67,6 +67,9 @@ class Hop(msgspec.Struct, frozen=True):
         restorable: series whose backups can be restored after the hop.
         lost: series whose backups could be restored before and cannot afterwards.
         archive: what to archive before the hop, in words.
+        state: "to-come", or how far a hop that has begun is: "rolling", "not-final" (every node is
+            there, the cluster version is not), "finalizing".
+        nodes_left: of a hop that has begun, the nodes that do not run `build` yet.
     """
 
     source: Series
@@ -81,6 +84,8 @@ class Hop(msgspec.Struct, frozen=True):
     restorable: tuple[Series, ...]
     lost: tuple[Series, ...]
     archive: tuple[str, ...]
+    state: str = "to-come"
+    nodes_left: tuple[str, ...] = ()
 
 
 def describe_hop(
@@ -92,7 +97,7 @@ def describe_hop(
     chosen: tuple[str, ...],
     *,
     first: bool,
-    under_way: bool,
+    under_way: bool = False,
 ) -> Hop:
     """Describe the upgrade from `source` (running `here`, None if unknown) to `build`.
 
@@ -112,8 +117,6 @@ def describe_hop(
     ready = before.build if before is not None else here
     status = catalog.release(build)
     reasons = [answer.reason, *chosen]
-    if under_way:
-        reasons.append(f"this upgrade is under way: finish and finalize it, or roll back to v{source}")
     if status.status is ReleaseStatus.TESTING:
         reasons.append(f"{status.reason}, not meant for production")
     if status.status is ReleaseStatus.PRODUCTION_BY_TAG:

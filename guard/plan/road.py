@@ -15,6 +15,7 @@ import msgspec
 from guard.catalog.answers import Answer, ReleaseStatus
 from guard.plan.hop import Hop, describe_hop
 from guard.plan.release import choose_release
+from guard.plan.under_way import UnderWay, finish, refuse, roll_back
 from guard.versions import Build, Phase, Series
 
 if TYPE_CHECKING:
@@ -28,13 +29,22 @@ _NO_WAY_FROM_ALPHA_SINCE: Final = Series(22, 2)
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The chain of hops. `hops` is empty unless `supported` is YES."""
+    """The chain of hops.
+
+    Attributes:
+        supported: NO also where the hops lead elsewhere than was asked.
+        hops: empty unless there is a way.
+        instead: the build they lead to, where it is not the one that was asked for.
+        standing: where the cluster is, in words, where that is between two series.
+    """
 
     source: str
     target: str
     supported: Answer
     hops: tuple[Hop, ...]
     reason: str
+    instead: Build | None = None
+    standing: str | None = None
 
 
 def make_plan(
@@ -42,7 +52,7 @@ def make_plan(
     source: Build | Series,
     target: Build | Series,
     *,
-    via: Series | None = None,
+    begun: UnderWay | None = None,
 ) -> Plan:
     """Plan the way from `source` to `target`.
 
@@ -50,39 +60,97 @@ def make_plan(
         catalog: the catalog.
         source: what the cluster runs; a series if the patch is not known.
         target: where it is to go; a series means its newest good release.
-        via: the series an upgrade is under way to; the chain must go there first.
+        begun: the upgrade that is under way; it comes first, and `source` does not count then.
     """
-    names = (_name(source), _name(target))
 
-    def ended(supported: Answer, reason: str) -> Plan:
-        return Plan(names[0], names[1], supported, (), reason)
+    def made(
+        supported: Answer, reason: str, hops: tuple[Hop, ...] = (), instead: Build | None = None
+    ) -> Plan:
+        standing = None if begun is None else begun.name
+        return Plan(_name(source), _name(target), supported, hops, reason, instead, standing)
 
-    start, end = _series(source), _series(target)
+    told = (
+        _without_hops(catalog, source, target)
+        if begun is None
+        else _from_between(catalog, source, target, begun)
+    )
+    if told is not None:
+        return made(*told)
+    first = () if begun is None else (finish(catalog, begun, target),)
+    more, told = _hops(catalog, first[0].build if first else source, target, begun=bool(first))
+    if told is not None:
+        return made(*told)
+    hops = first + more
+    reached = hops[-1].build
+    if isinstance(target, Build) and reached != target:
+        reason = f"these hops lead to {reached} and not to {target}: {hops[-1].reasons[1]}"
+        return made(Answer.NO, reason, hops, reached)
+    return made(Answer.YES, _summary(hops), hops)
+
+
+_Told = tuple[Answer, str]
+
+
+def _without_hops(catalog: Catalog, source: Build | Series, target: Build | Series) -> _Told | None:
+    """The answer where no hop is needed or possible; None if there may be some."""
+    older = _series(target) < _series(source)
+    if older or (isinstance(source, Build) and isinstance(target, Build) and target < source):
+        return (
+            Answer.NO,
+            f"{_name(target)} is older than {_name(source)}: CockroachDB has no downgrade",
+        )
     refusal = _refuse_source(source) or _refuse_target(catalog, target)
-    if end < start or (isinstance(source, Build) and isinstance(target, Build) and target < source):
-        return ended(Answer.NO, f"{names[1]} is older than {names[0]}: CockroachDB has no downgrade")
     if refusal is not None:
-        return ended(*refusal)
-    chain, missing = _chain(catalog, start, end, via)
-    if missing is not None:
-        return ended(*missing)
-    if source == target and isinstance(source, Build):
-        return ended(Answer.YES, f"{names[0]} is where the cluster is already")
+        return refusal
+    missing = _shortest(catalog, _series(source), _series(target))[1]
+    if missing is None and source == target and isinstance(source, Build):
+        return Answer.YES, f"{_name(source)} is where the cluster is already"
+    return missing
+
+
+def _from_between(
+    catalog: Catalog, source: Build | Series, target: Build | Series, begun: UnderWay
+) -> _Told | None:
+    """The same for a cluster with an upgrade under way."""
+    refusal = refuse(begun, target) or _refuse_source(source) or _refuse_target(catalog, target)
+    if refusal is not None:
+        return refusal
+    if _series(target) == begun.source:
+        return Answer.YES, roll_back(begun, target)
+    return (
+        _shortest(catalog, begun.source, begun.target)[1]
+        or _shortest(catalog, begun.target, _series(target))[1]
+    )
+
+
+def _hops(
+    catalog: Catalog, source: Build | Series, target: Build | Series, *, begun: bool
+) -> tuple[tuple[Hop, ...], _Told | None]:
+    """The hops along the shortest chain, or why one of them cannot be made.
+
+    With `begun` they follow another one: there need not be any.
+    """
+    start, end = _series(source), _series(target)
+    chain, _ = _shortest(catalog, start, end)
     hops: list[Hop] = []
     here: Build | None = source if isinstance(source, Build) else None
+    if begun and start == end and isinstance(target, Build):
+        return (), None  # finishing leads there
     for one, two in pairwise(chain if len(chain) > 1 else (start, start)):
         asked = target if isinstance(target, Build) and two == end else None
         floor = here if one == two else None
         chosen = choose_release(catalog, one, two, asked=asked, floor=floor)
+        patch = one == two
+        if patch and begun and (chosen is None or chosen[0] == here):
+            return (), None
         if chosen is None:
-            return ended(*_no_release(catalog, two, floor))
-        if one == two and chosen[0] == here:
-            return ended(Answer.YES, f"{here} is the best v{two} release already")
-        hops.append(
-            describe_hop(catalog, one, two, here, *chosen, first=not hops, under_way=two == via)
-        )
+            return (), _no_release(catalog, two, floor)
+        if patch and chosen[0] == here:
+            return (), (Answer.YES, f"{here} is the best v{two} release already")
+        first = not hops and not begun
+        hops.append(describe_hop(catalog, one, two, here, *chosen, first=first))
         here = chosen[0]
-    return Plan(names[0], names[1], Answer.YES, tuple(hops), _summary(hops))
+    return tuple(hops), None
 
 
 def _no_release(catalog: Catalog, series: Series, floor: Build | None) -> tuple[Answer, str]:
@@ -110,6 +178,9 @@ def _series(value: Build | Series) -> Series:
 def _summary(hops: Sequence[Hop]) -> str:
     if len(hops) == 1 and hops[0].source == hops[0].target:
         return f"a patch upgrade within v{hops[0].source}"
+    if hops[0].state != "to-come":
+        begun = f"first finish the upgrade to v{hops[0].target}, which is under way"
+        return begun if len(hops) == 1 else f"{begun}; then {_summary(hops[1:])}"
     names = " to ".join(f"v{series}" for series in (hops[0].source, *(hop.target for hop in hops)))
     return f"{len(hops)} supported {'hop' if len(hops) == 1 else 'hops'}: {names}"
 
@@ -139,20 +210,6 @@ def _refuse_target(catalog: Catalog, target: Build | Series) -> tuple[Answer, st
     if answer.status is ReleaseStatus.OUTSIDE_CATALOG or answer.known:
         return None  # the hops say so, or nothing is wrong
     return Answer.UNKNOWN, answer.reason
-
-
-def _chain(
-    catalog: Catalog, start: Series, end: Series, via: Series | None
-) -> tuple[tuple[Series, ...], tuple[Answer, str] | None]:
-    """Find the shortest chain of supported hops, or the answer and reason for there being none."""
-    if via is not None and via != start:
-        if end < via:
-            reason = f"an upgrade to v{via} is under way: finish it or roll it back first"
-            return (), (Answer.NO, reason)
-        first, missing = _shortest(catalog, start, via)
-        rest, missing_later = _shortest(catalog, via, end)
-        return (*first, *rest[1:]), missing or missing_later
-    return _shortest(catalog, start, end)
 
 
 def _shortest(

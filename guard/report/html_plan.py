@@ -19,6 +19,8 @@ def render(plan: Mapping[str, Any], guard_version: str) -> str:
     """
     words = {"yes": ("There is a way", "allow"), "no": ("There is no way", "block")}
     verdict, kind = words.get(plan["answer"], ("Unknown", "unknown"))
+    if plan.get("instead"):
+        verdict = f"The way leads to {plan['instead']}, not to what was asked:"
     return page(
         "plan.html", verdict=verdict, verdict_class=kind, plan=plan, guard_version=guard_version
     )

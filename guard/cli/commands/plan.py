@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from guard.catalog import Catalog
     from guard.plan.hop import Hop, OnTheWay
     from guard.plan.road import Plan
+    from guard.plan.under_way import UnderWay
     from guard.versions import Build, Series
 
 app = typer.Typer(add_completion=False)
@@ -48,8 +49,11 @@ def plan(
 ) -> None:
     """Plan an upgrade over as few supported hops as possible.
 
-    Exit code 0 with a plan, 10 if the way is not supported (a downgrade, a withdrawn target), 11 if
-    the catalog cannot tell.
+    With --url or --snapshot it starts from the cluster version and the builds together: an upgrade
+    that is under way is finished first.
+
+    Exit code 0 with a plan to where was asked, 10 if there is none (a downgrade, a withdrawn target,
+    another patch release than the one asked for), 11 if it cannot be told.
     """
     live = bool(url) or snapshot is not None
     if live == (start is not None):
@@ -57,17 +61,17 @@ def plan(
     target = read_version(to)
     known = open_catalog(catalog)
     source: Build | Series
-    via: Series | None = None
+    begun: UnderWay | None = None
     if start is None:
         from guard.cli.position import read_position
 
         position = read_position(url, snapshot, certs_dir, timeout)
-        source, via = position.build, position.under_way
+        source, begun = position.build, position.begun
     else:
         source = read_version(start)
     from guard.plan.road import make_plan
 
-    made = make_plan(known, source, target, via=via)
+    made = make_plan(known, source, target, begun=begun)
     if output is PageFormat.HTML:
         from guard import __version__
         from guard.cli.process import emit
@@ -91,11 +95,13 @@ def _names(series: Iterable[Series]) -> list[str]:
 def _as_json(known: Catalog, made: Plan) -> dict[str, Any]:
     return {
         "from": made.source,
+        "standing": made.standing,
         "to": made.target,
         "supported": made.supported.value == "yes",
         "answer": made.supported.value,
         "exit_code": int(exit_for(made.supported)),
         "reason": made.reason,
+        "instead": str(made.instead) if made.instead is not None else None,
         "hops": [_hop_json(hop) for hop in made.hops],
         "catalog_date": known.date.isoformat(),
         "releases_until": known.releases_until.isoformat(),
@@ -117,6 +123,8 @@ def _hop_json(hop: Hop) -> dict[str, Any]:
         "restorable": _names(hop.restorable),
         "no_longer_restorable": _names(hop.lost),
         "archive": list(hop.archive),
+        "state": hop.state,
+        "nodes_left": list(hop.nodes_left),
     }
 
 
@@ -143,18 +151,36 @@ def _advisory_json(met: OnTheWay) -> dict[str, Any]:
 
 
 def _lines(known: Catalog, made: Plan) -> Iterator[str]:
-    yield f"{made.supported.upper()}: from {made.source} to {made.target}: {made.reason}"
+    if made.instead is not None:
+        yield f"NOT {made.target}, BUT {made.instead}: from {made.source}: {made.reason}"
+    else:
+        here = made.standing or made.source
+        yield f"{made.supported.upper()}: from {here} to {made.target}: {made.reason}"
     for number, hop in enumerate(made.hops, start=1):
         yield ""
-        yield f"{number}. v{hop.source} to v{hop.target}: install {hop.build}"
+        yield f"{number}. v{hop.source} to v{hop.target}: {_what_to_do(hop)}"
         yield from _hop_lines(hop)
     yield ""
-    if any(hop.finalize for hop in made.hops):
+    if any(hop.finalize or hop.state == "finalizing" for hop in made.hops):
         yield (
             "Each hop ends with its finalization: no way back after it, and no next hop before "
             "SHOW CLUSTER SETTING version prints the new version."
         )
     yield f"Catalog: {known.extent}."
+
+
+def _what_to_do(hop: Hop) -> str:
+    from guard.decision.phrases import listed
+
+    match hop.state:
+        case "rolling":
+            return f"under way: restart {listed(hop.nodes_left)} on {hop.build}, then finalize"
+        case "not-final":
+            return f"under way: every node runs {hop.build}, finalize it"
+        case "finalizing":
+            return f"being finalized: wait until SHOW CLUSTER SETTING version prints {hop.target}"
+        case _:
+            return f"install {hop.build}"
 
 
 def _hop_lines(hop: Hop) -> Iterator[str]:
