@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from guard.cli.options import usage
 from guard.snapshot import Snapshot
@@ -13,7 +16,11 @@ from guard.snapshot import Snapshot
 if TYPE_CHECKING:
     from guard.connector.collect import Further
 
-__all__ = ["age_of", "take_snapshot"]
+__all__ = ["GRACE", "age_of", "take_snapshot", "within"]
+
+GRACE: Final = 2.0
+"""Seconds that a look may take beyond its time-out before it is left to itself."""
+_UNTIL_THE_ALARM: Final = 10.0
 
 
 def take_snapshot(
@@ -50,7 +57,59 @@ def take_snapshot(
         hosts = targets(list(urls or ()), os.environ, certs_dir)
     except UrlError as error:
         usage(str(error))
-    return collect(hosts, timeout.total_seconds(), further=further, log=log)
+    seconds = timeout.total_seconds()
+    return within(lambda: collect(hosts, seconds, further=further, log=log), seconds)
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Have the system end the process after that time; Python need not be able to run for it."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def within(look: Callable[[], Snapshot], seconds: float, grace: float = GRACE) -> Snapshot:
+    """The snapshot of a look, or of none if it does not end by itself.
+
+    The last line: everything in the connector ends at its own deadline. Should something not (a call
+    of libpq that never returns), the look is left behind in its thread, which ends with the process,
+    and guard says that it does not know. Signals reach the main thread at once meanwhile. Should even
+    the main thread not get to run any more, the system ends the process by SIGALRM (142), no verdict.
+    """
+    done: list[Snapshot] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(look())
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="guard-look", daemon=True)
+    with _alarm(seconds + grace + _UNTIL_THE_ALARM):
+        thread.start()
+        thread.join(min(seconds + grace, threading.TIMEOUT_MAX))
+    if failed:
+        raise failed[0]
+    if done:
+        return done[0]
+
+    from guard.connector.collect import without_connection
+    from guard.snapshot.model import Reason, Unavailable
+
+    why = Unavailable(
+        reason=Reason.TIMEOUT,
+        message=f"the look did not end {grace:g} s after its time-out: what answers is no CockroachDB, "
+        "or a bug in guard",
+        remedy=("Look at what listens there; report it if it is a CockroachDB node.",),
+    )
+    return without_connection(why, dt.datetime.now(dt.UTC))
 
 
 def age_of(snapshot: Snapshot) -> dt.timedelta:

@@ -10,6 +10,8 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from guard import __version__
 from guard.connector import statements
 from guard.connector.connect import connect, gateway_build
@@ -17,11 +19,12 @@ from guard.connector.deadline import Deadline
 from guard.connector.errors import ConnectFailed
 from guard.connector.features import merged, read_features
 from guard.connector.hosts import Target
-from guard.connector.pipeline import Answer, ConnectionLost, Refused, Rows, TimedOut, ask
+from guard.connector.pipeline import Answer, Rows, TimedOut, ask
 from guard.connector.reach import reach
 from guard.connector.redact import scrub_row
 from guard.connector.refusals import another_statement_may_work, unavailable
-from guard.connector.rows import PARSERS, MalformedRow, timestamp
+from guard.connector.rows import PARSERS, MalformedRow, role_options, timestamp
+from guard.connector.session import Session, log_refusals, only_value
 from guard.connector.statements import Statement
 from guard.snapshot.model import (
     SCHEMA_VERSION,
@@ -37,7 +40,7 @@ from guard.snapshot.model import (
 from guard.snapshot.sight import job_sight
 from guard.versions import Build
 
-__all__ = ["Further", "collect"]
+__all__ = ["Further", "collect", "without_connection"]
 
 Further = Callable[[Snapshot], frozenset[str]]
 """Which of the sections that only some hops need a snapshot calls for, by name."""
@@ -81,12 +84,12 @@ def collect(
         # A part of the time stays for the statements.
         connecting = deadline.earlier(min(timeout * 0.3, 10.0))
         try:
-            connection, reached = connect(order, connecting, log)
+            pgconn, reached, milliseconds = connect(order, connecting, log)
         except ConnectFailed as failed:
             reason = Unavailable(reason=failed.reason, message=str(failed), remedy=tuple(failed.remedy))
-            return _without_connection(reason, utcnow())
+            return without_connection(reason, utcnow())
         try:
-            return _look(connection, reached, deadline, further, log, utcnow)
+            return _look(pgconn, reached, milliseconds, deadline, further, log, utcnow)
         except _GatewayGone as gone:
             if round_number == _ROUNDS or deadline.remaining < _LEAST_TIME_FOR_ANOTHER:
                 return gone.snapshot
@@ -95,11 +98,12 @@ def collect(
             # The same host last: it is probably the one that restarts.
             order.sort(key=lambda target: (target.host, target.port) == (reached.host, reached.port))
         finally:
-            connection.close()
+            pgconn.finish()
     raise AssertionError("unreachable")
 
 
-def _without_connection(reason: Unavailable, now: dt.datetime) -> Snapshot:
+def without_connection(reason: Unavailable, now: dt.datetime) -> Snapshot:
+    """The snapshot of a look that saw nothing."""
     sections = dict.fromkeys(
         ("identity", "variables", "privileges", *statements.SECTIONS, "features"),
         Unavailable(reason=reason.reason, message="there is no connection"),
@@ -114,48 +118,59 @@ def _without_connection(reason: Unavailable, now: dt.datetime) -> Snapshot:
 
 
 def _look(
-    connection: Any,  # noqa: ANN401 - psycopg.Connection, imported late
+    pgconn: Any,  # noqa: ANN401 - psycopg.pq.abc.PGconn, imported late
     reached: Connection,
+    milliseconds: int,
     deadline: Deadline,
     further: Further | None,
     log: Any,  # noqa: ANN401
     utcnow: Callable[[], dt.datetime],
 ) -> Snapshot:
-    pgconn = connection.pgconn
     gateway = gateway_build(reached.server)
-    series = gateway.series if gateway else None
-    milliseconds = _statement_timeout(deadline)
+    session = Session(pgconn, gateway.series if gateway else None, milliseconds)
+    try:
+        session.prepare(deadline)
+        snapshot = _seen(session, reached, gateway, deadline, further, log, utcnow)
+    finally:
+        changed = session.finish(deadline)
+    if changed is not None:
+        snapshot = msgspec.structs.replace(
+            snapshot, **dict.fromkeys((*statements.SECTIONS, "features"), changed)
+        )
+    if _lost(snapshot):
+        raise _GatewayGone(snapshot)
+    return snapshot
 
-    preparation: list[Statement] = [
-        statements.SET_READ_ONLY,
-        statements.SET_TIMEOUT[milliseconds],
-    ]
-    if series is not None and statements.SET_UNSAFE_INTERNALS.suits(series):
-        preparation.append(statements.SET_UNSAFE_INTERNALS)
-    preparation += statements.PREPARATION
-    preparation += [s for s in statements.PRIVILEGES if series is None or s.suits(series)]
-    answers = dict(zip(preparation, ask(pgconn, preparation, deadline), strict=True))
-    _log_refusals(log, answers)
 
-    sections: dict[str, Any] = {}
-    problem = _session_problem(answers, milliseconds)
+def _seen(
+    session: Session,
+    reached: Connection,
+    gateway: Build | None,
+    deadline: Deadline,
+    further: Further | None,
+    log: Any,  # noqa: ANN401
+    utcnow: Callable[[], dt.datetime],
+) -> Snapshot:
+    answers = session.answers
+    log_refusals(log, answers)
     user = _one(answers[statements.IDENTITY], "current_user") or ""
-    sections["identity"] = _identity(answers[statements.IDENTITY], gateway, utcnow())
-    sections["variables"] = _variables(answers, utcnow())
-    sections["privileges"] = privileges = _privileges(answers, utcnow())
-    if problem is not None:
-        sections |= dict.fromkeys((*statements.SECTIONS, "features"), problem)
-    else:
-        sees_all_jobs = job_sight(gateway, user, privileges.rows)
-        asked = _Sections(pgconn, gateway, user, privileges, sees_all_jobs.proved, deadline, utcnow)
-        sections |= asked.fill_first(log)
+    privileges = _privileges(answers, utcnow())
+    sections: dict[str, Any] = {
+        "identity": _identity(answers[statements.IDENTITY], gateway, utcnow()),
+        "variables": _variables(answers, utcnow()),
+        "privileges": privileges,
+    }
+    if session.problem is not None:
+        sections |= dict.fromkeys((*statements.SECTIONS, "features"), session.problem)
+        return _snapshot(reached, sections, utcnow())
+    sight = job_sight(gateway, user, privileges.rows)
+    asked = _Sections(session.pgconn, gateway, user, privileges, sight.proved, deadline, utcnow)
+    sections |= asked.fill_first(log)
     snapshot = _snapshot(reached, sections, utcnow())
-    if problem is None and further is not None and not _lost(snapshot):
+    if further is not None and not _lost(snapshot):
         wanted = further(snapshot)
         more = {name: s for name, s in statements.CHANGE_SECTIONS.items() if name in wanted}
         snapshot = _snapshot(reached, sections | asked.fill(more, log), utcnow())
-    if _lost(snapshot):
-        raise _GatewayGone(snapshot)
     return snapshot
 
 
@@ -175,52 +190,10 @@ def _lost(snapshot: Snapshot) -> bool:
     return any(isinstance(s, Unavailable) and s.reason is Reason.CONNECTION for s in sections)
 
 
-def _statement_timeout(deadline: Deadline) -> int:
-    """The largest of the fixed time-outs that leaves room for two more statements, in ms."""
-    fitting = [ms for ms in statements.STATEMENT_TIMEOUTS if ms <= deadline.remaining * 1000 / 3]
-    return max(fitting, default=statements.STATEMENT_TIMEOUTS[0])
-
-
-def _session_problem(answers: dict[Statement, Answer], milliseconds: int) -> Unavailable | None:
-    """Why the session cannot be trusted, or None. What was set is read back, not assumed."""
-    for answer in answers.values():
-        if isinstance(answer, (TimedOut, ConnectionLost)):
-            return unavailable("identity", answer, None, "")
-    read_only = _one(answers[statements.SHOW_READ_ONLY], "default_transaction_read_only")
-    timeout = _one(answers[statements.SHOW_TIMEOUT], "statement_timeout")
-    seconds = milliseconds / 1000
-    if read_only == "on" and timeout in {
-        str(milliseconds),
-        f"{milliseconds}ms",
-        f"{seconds:g}s",
-    }:
-        return None
-    refused = [a.message for a in answers.values() if isinstance(a, Refused) and a.sqlstate == "3D000"]
-    if refused:
-        return Unavailable(
-            reason=Reason.ERROR,
-            message=refused[0],
-            sqlstate="3D000",
-            remedy=("Name an existing database in --url, or none.",),
-        )
-    return Unavailable(
-        reason=Reason.ERROR,
-        message="the server did not accept a read-only session with a statement timeout "
-        f"(default_transaction_read_only={read_only!r}, statement_timeout={timeout!r})",
-        remedy=("Check ALTER ROLE settings of this user, and that no pooler is in between.",),
-    )
-
-
 def _one(answer: Answer | None, column: str) -> str | None:
     """The value of a column in an answer of exactly one row."""
     if isinstance(answer, Rows) and len(answer.rows) == 1:
         return answer.rows[0].get(column)
-    return None
-
-
-def _only_value(answer: Answer | None) -> str | None:
-    if isinstance(answer, Rows) and len(answer.rows) == 1 and len(answer.rows[0]) == 1:
-        return next(iter(answer.rows[0].values()))
     return None
 
 
@@ -252,11 +225,11 @@ _VARIABLES: Final = {
 }
 
 
-def _variables(answers: dict[Statement, Answer], now: dt.datetime) -> Collected[VariableRow]:
+def _variables(answers: Mapping[Statement, Answer], now: dt.datetime) -> Collected[VariableRow]:
     rows = [
         VariableRow(name=name, value=value)
         for statement, name in _VARIABLES.items()
-        if (value := _only_value(answers.get(statement))) is not None
+        if (value := only_value(answers.get(statement))) is not None
     ]
     answer = answers.get(statements.SET_UNSAFE_INTERNALS)
     if isinstance(answer, Rows):
@@ -264,15 +237,18 @@ def _variables(answers: dict[Statement, Answer], now: dt.datetime) -> Collected[
     return Collected(rows=tuple(rows), read_at=now, statement="session")
 
 
-def _privileges(answers: dict[Statement, Answer], now: dt.datetime) -> Collected[PrivilegeRow]:
+def _privileges(answers: Mapping[Statement, Answer], now: dt.datetime) -> Collected[PrivilegeRow]:
+    """What is known of the user. What could not be asked has no row: it is neither yes nor no."""
     rows = []
-    admin = _only_value(answers.get(statements.IS_ADMIN))
-    superuser = _only_value(answers.get(statements.SHOW_SUPERUSER))
+    admin = only_value(answers.get(statements.IS_ADMIN))
+    superuser = only_value(answers.get(statements.SHOW_SUPERUSER))
     # is_superuser as a session variable is right when it says "on", on every release.
     rows.append(PrivilegeRow(kind="admin", name="admin", granted=admin == "t" or superuser == "on"))
-    controljob = _only_value(answers.get(statements.HAS_CONTROLJOB))
+    controljob = _has_controljob(answers)
     if controljob is not None:
-        rows.append(PrivilegeRow(kind="role-option", name="CONTROLJOB", granted=controljob == "t"))
+        rows.append(PrivilegeRow(kind="role-option", name="CONTROLJOB", granted=controljob))
+    if only_value(answers.get(statements.CAN_VIEW_JOBS)) == "t":
+        rows.append(PrivilegeRow(kind="function", name="can_view_job", granted=True))
     grants = answers.get(statements.SYSTEM_GRANTS)
     if isinstance(grants, Rows):
         rows.extend(
@@ -281,6 +257,14 @@ def _privileges(answers: dict[Statement, Answer], now: dt.datetime) -> Collected
             if (name := row.get("privilege_type")) is not None
         )
     return Collected(rows=tuple(rows), read_at=now, statement="privileges")
+
+
+def _has_controljob(answers: Mapping[Statement, Answer]) -> bool | None:
+    told = only_value(answers.get(statements.HAS_CONTROLJOB))
+    if told is not None:
+        return told == "t"
+    options = only_value(answers.get(statements.ROLE_OPTIONS))
+    return None if options is None else "CONTROLJOB" in role_options(options)
 
 
 class _Sections:
@@ -333,7 +317,7 @@ class _Sections:
         while waiting:
             batch = {name: candidates.pop(0) for name, candidates in waiting.items()}
             answers = ask(self._pgconn, list(batch.values()), self._deadline)
-            _log_refusals(log, dict(zip(batch.values(), answers, strict=True)))
+            log_refusals(log, dict(zip(batch.values(), answers, strict=True)))
             for (name, statement), answer in zip(batch.items(), answers, strict=True):
                 section = self._section(name, statement, answer)
                 if isinstance(section, Collected) or not (
@@ -369,31 +353,21 @@ class _Sections:
     def _section(self, name: str, statement: Statement, answer: Answer) -> Collected[Any] | Unavailable:
         if not isinstance(answer, Rows):
             return unavailable(name, answer, self._gateway, self._user)
+        rows: list[Any] = []
         try:
             if statement.tells:
                 return read_features(statement, answer, self._utcnow())
-            rows = tuple(PARSERS[name](scrub_row(row)) for row in answer.rows)
-            truncated, complete_since = reach(statement, answer.rows, rows)
+            for row in answer.rows:
+                if self._deadline.remaining == 0:
+                    return unavailable(name, TimedOut(), self._gateway, self._user)
+                rows.append(PARSERS[name](scrub_row(row)))
+            truncated, complete_since = reach(statement, answer.rows, tuple(rows))
         except MalformedRow as error:
             return Unavailable(reason=Reason.MALFORMED, message=f"{statement.name}: {error}")
         return Collected(
-            rows=rows,
+            rows=tuple(rows),
             read_at=self._utcnow(),
             statement=statement.name,
             truncated=truncated,
             complete_since=complete_since,
         )
-
-
-def _log_refusals(log: Any, answers: dict[Statement, Answer]) -> None:  # noqa: ANN401
-    if log is None:
-        return
-    for statement, answer in answers.items():
-        if isinstance(answer, Rows):
-            log.debug("answered", statement=statement.name, rows=len(answer.rows))
-        elif isinstance(answer, Refused):
-            log.info(
-                "refused", statement=statement.name, sqlstate=answer.sqlstate, error=answer.message
-            )
-        else:
-            log.warning("no answer", statement=statement.name, answer=type(answer).__name__)

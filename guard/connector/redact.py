@@ -2,6 +2,10 @@
 
 Job progress, schedule labels, setting values and error messages can repeat a storage URI with its
 keys, or a statement with its password. guard needs none of that to decide.
+
+The text comes from whoever can name a schedule, so its length is bounded first, and every pattern
+reads it once: repetitions are possessive, and a name is only looked for where a word begins. A test
+counts the steps.
 """
 
 from __future__ import annotations
@@ -9,28 +13,39 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["scrub", "scrub_row"]
+__all__ = ["LONGEST", "scrub", "scrub_row"]
+
+LONGEST: Final = 4000
+"""Characters of one text that are kept. Nothing that guard decides by is as long."""
 
 _GONE: Final = "<redacted>"
-_URI: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,30})://[^\s'\"<>()]+")
-_ADDRESS_ONLY: Final = re.compile(r"https?://[^\s@?#]+", re.ASCII)
-_NAMES: Final = (
-    r"[\w.-]*(?:secret|password|passwd|passphrase|passfile|token|credential|account_key|access_key"
-    r"|api_?key|private_?key|license|auth)[\w.-]*|sig|pwd"
+_URI: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,30}+)://[^\s'\"<>()]++")
+_ADDRESS_ONLY: Final = re.compile(r"https?://[^\s@?#]++", re.ASCII)
+_NAMED: Final = re.compile(
+    r"""(?<![\w.-])([\w.-]++)["']?+(?:\s*+=\s*+|\s*+:\s*+(?=["'])|\s++(?='))""", re.IGNORECASE
 )
-_PAIR: Final = re.compile(
-    rf"""\b({_NAMES})["']?\s*(?:=|:(?=\s*["'])|\s(?=\s*'))\s*(?!<redacted>)('(?:[^']|'')*'?|"[^"]*"?|[^\s&,;'")]+)""",
-    re.IGNORECASE,
+_VALUE: Final = re.compile(
+    # Each alternative begins with another character and the end is optional: nothing is tried twice.
+    r"""'(?:[^'\\]|''|\\.)*'?|"(?:[^"\\]|\\.)*"?|[^\s&,;'")]++""",
+    re.DOTALL,
 )
+_SECRET_PARTS: Final = (
+    "secret", "password", "passwd", "passphrase", "passfile", "token", "credential", "account_key",
+    "access_key", "apikey", "api_key", "privatekey", "private_key", "license", "auth",
+)  # fmt: skip
+_SECRET_WORDS: Final = frozenset({"sig", "pwd"})
+_BETWEEN_WORDS: Final = str.maketrans(".-", "__")
 _KEY_ID: Final = re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")
-_LICENSE: Final = re.compile(r"\bcrl-[0-9]-[\w+/=-]+")
+_LICENSE: Final = re.compile(r"\bcrl-[0-9]-[\w+/=-]++")
 
 
 def scrub(text: str) -> str:
-    """The text without storage URIs, connection URLs, passwords, keys and tokens."""
+    """The text without storage URIs, connection URLs, passwords, keys and tokens, cut if endless."""
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + "…"
     if "://" in text:
         text = _URI.sub(_without_path, text)
-    text = _PAIR.sub(lambda match: f"{match[1]}={_GONE}", text)
+    text = _without_values(text)
     return _LICENSE.sub(_GONE, _KEY_ID.sub(_GONE, text))
 
 
@@ -42,3 +57,24 @@ def scrub_row(row: dict[str, str | None]) -> dict[str, str | None]:
 def _without_path(match: re.Match[str]) -> str:
     # A plain address of a web page, as in the server's hints, holds nothing.
     return match[0] if _ADDRESS_ONLY.fullmatch(match[0]) else f"{match[1]}://{_GONE}"
+
+
+def _without_values(text: str) -> str:
+    """``name = value`` with the value taken out wherever the name is one of a secret."""
+    kept: list[str] = []
+    done = 0
+    for name in _NAMED.finditer(text):
+        if name.start() < done or not _is_secret(name[1]) or text.startswith(_GONE, name.end()):
+            continue
+        value = _VALUE.match(text, name.end())
+        if value is not None:
+            kept += (text[done : name.end(1)], "=", _GONE)
+            done = value.end()
+    return "".join((*kept, text[done:]))
+
+
+def _is_secret(name: str) -> bool:
+    lower = name.lower()
+    if any(part in lower for part in _SECRET_PARTS):
+        return True
+    return not _SECRET_WORDS.isdisjoint(lower.translate(_BETWEEN_WORDS).split("_"))

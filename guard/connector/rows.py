@@ -6,6 +6,7 @@ unavailable: a schedule whose next run is unreadable must not look like a paused
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import math
 import re
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 from guard.snapshot import model
 
-__all__ = ["PARSERS", "MalformedRow", "features", "timestamp"]
+__all__ = ["PARSERS", "MalformedRow", "features", "role_options", "timestamp"]
 
 Row = dict[str, str | None]
 
@@ -112,6 +113,15 @@ def timestamp(value: str | None) -> dt.datetime | None:
         return parsed.astimezone(dt.UTC)
     except (ValueError, OverflowError):
         raise MalformedRow(f"not a time: {value[:40]!r}") from None
+
+
+def role_options(text: str) -> frozenset[str]:
+    """The options of a role: an array (``{CONTROLJOB,CREATEDB}``) or, before v24.3, a list."""
+    inner = text[1:-1] if text.startswith("{") and text.endswith("}") else text
+    try:
+        return frozenset(option for row in csv.reader([inner], skipinitialspace=True) for option in row)
+    except csv.Error:
+        return frozenset()
 
 
 def _expiration(value: str | None) -> dt.datetime | None:

@@ -7,7 +7,7 @@ one first, the next ones for gateways or privileges that refuse it.
 
 Rules that all statements keep:
 
-* they only read; the three SET statements change nothing but guard's own session;
+* they only read; the SET statements change nothing but guard's own session;
 * they name their columns, because tables grow and shrink between releases, and because some columns
   (env, args, payload, description) can hold secrets;
 * jobs are filtered by status here and by type in Python, because a job whose payload cannot be
@@ -16,6 +16,7 @@ Rules that all statements keep:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from guard.connector.change_statements import CHANGE_SECTIONS
@@ -30,7 +31,9 @@ __all__ = [
     "SECTIONS",
     "SETTINGS",
     "STATEMENT_TIMEOUTS",
+    "VARIABLES",
     "Statement",
+    "Variable",
 ]
 
 
@@ -46,7 +49,73 @@ SET_UNSAFE_INTERNALS: Final = Statement(
     "set_unsafe_internals", "SET allow_unsafe_internals = on", since=Series(25, 4)
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A session variable that a role may have another default for, and that would change answers.
+
+    Attributes:
+        name: its name.
+        wanted: the value guard needs.
+        why: what another value does.
+        since: the first series that has it.
+        show: reads it.
+        set: puts it right.
+        reset: takes that back.
+    """
+
+    name: str
+    wanted: str
+    why: str
+    since: Series
+    show: Statement
+    set: Statement
+    reset: Statement
+
+    def suits(self, gateway: Series) -> bool:
+        """True if the gateway's release has it."""
+        return gateway >= self.since
+
+
+def _variable(name: str, wanted: str, why: str, since: Series) -> Variable:
+    return Variable(
+        name=name,
+        wanted=wanted,
+        why=why,
+        since=since,
+        show=Statement(f"show_{name}", f"SHOW {name}"),
+        set=Statement(f"set_{name}", f"SET {name} = {wanted}"),
+        reset=Statement(f"reset_{name}", f"SET {name} = DEFAULT"),
+    )
+
+
+VARIABLES: Final = (
+    _variable(
+        "default_transaction_use_follower_reads",
+        "off",
+        "every answer would be about five seconds old, and a backup that has just started not in it",
+        Series(21, 1),
+    ),
+    _variable(
+        "disallow_full_table_scans", "off", "short lists would be refused as scans", Series(21, 1)
+    ),
+    _variable("transaction_rows_read_err", "0", "long lists would be refused", Series(21, 2)),
+    _variable("transaction_timeout", "0", "it would cut answers short", Series(23, 1)),
+)
+"""What is read on every connection, and set where a role has it otherwise."""
+
+UNDO: Final = {
+    SET_READ_ONLY: Statement("reset_read_only", "SET default_transaction_read_only = DEFAULT"),
+    **dict.fromkeys(
+        SET_TIMEOUT.values(), Statement("reset_timeout", "SET statement_timeout = DEFAULT")
+    ),
+    SET_UNSAFE_INTERNALS: Statement("reset_unsafe_internals", "SET allow_unsafe_internals = DEFAULT"),
+    **{variable.set: variable.reset for variable in VARIABLES},
+}
+"""What takes a setting back before the session is given up: it may be somebody else's too."""
+
 # Session variables, asked by SHOW because SHOW passes the gate of 26.1 and later.
+SHOW_SESSION_ID: Final = Statement("show_session_id", "SHOW session_id")
 SHOW_READ_ONLY: Final = Statement("show_read_only", "SHOW default_transaction_read_only")
 SHOW_TIMEOUT: Final = Statement("show_timeout", "SHOW statement_timeout")
 SHOW_SUPERUSER: Final = Statement("show_superuser", "SHOW is_superuser")
@@ -58,9 +127,25 @@ IDENTITY: Final = Statement("identity", "SELECT current_user, clock_timestamp()"
 CLUSTER_ID: Final = Statement("cluster_id", "SELECT crdb_internal.cluster_id()")
 
 # What this user may see. One statement each: an option that the server does not know is an error.
-IS_ADMIN: Final = Statement("is_admin", "SELECT crdb_internal.is_admin()")
+IS_ADMIN: Final = Statement("is_admin", "SELECT crdb_internal.is_admin()", before=Series(26, 1))
 HAS_CONTROLJOB: Final = Statement(
-    "has_controljob", "SELECT crdb_internal.has_role_option('CONTROLJOB')", since=Series(20, 2)
+    "has_controljob",
+    "SELECT crdb_internal.has_role_option('CONTROLJOB')",
+    since=Series(20, 2),
+    before=Series(26, 1),
+)
+# Those two functions are gone on the newest releases (has_role_option from about 24.1). SHOW USERS
+# tells both, to whoever may read system.users; an option is not inherited.
+ROLE_OPTIONS: Final = Statement(
+    "role_options",
+    "SELECT options::TEXT AS options FROM [SHOW USERS] WHERE username = current_user",
+    since=Series(24, 1),
+)
+# The very filter that crdb_internal.jobs has from v25.3. Nobody is `node`, so a yes is no accident.
+CAN_VIEW_JOBS: Final = Statement(
+    "can_view_jobs",
+    "SELECT crdb_internal.can_view_job('node') AND crdb_internal.can_view_job('root')",
+    since=Series(25, 3),
 )
 SYSTEM_GRANTS: Final = Statement(
     "system_grants",
@@ -450,10 +535,25 @@ SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
 
 The section ``features`` is filled from all of `FEATURES` that suit."""
 
-PREPARATION: Final = (SHOW_READ_ONLY, SHOW_TIMEOUT, IDENTITY, SHOW_SUPERUSER, SHOW_NODE_ID)
-"""Asked on every connection before anything else, in this order."""
+PREPARATION: Final = (
+    SHOW_SESSION_ID,
+    SHOW_READ_ONLY,
+    SHOW_TIMEOUT,
+    IDENTITY,
+    SHOW_SUPERUSER,
+    SHOW_NODE_ID,
+)
+"""Asked on every connection before anything is set, in this order."""
 
-PRIVILEGES: Final = (IS_ADMIN, HAS_CONTROLJOB, SYSTEM_GRANTS, CLUSTER_ID, SHOW_VIRTUAL_CLUSTER)
+PRIVILEGES: Final = (
+    IS_ADMIN,
+    HAS_CONTROLJOB,
+    ROLE_OPTIONS,
+    CAN_VIEW_JOBS,
+    SYSTEM_GRANTS,
+    CLUSTER_ID,
+    SHOW_VIRTUAL_CLUSTER,
+)
 """Who this user is and what the gateway says of itself, as far as its release can say it."""
 
 ALL: Final[frozenset[str]] = frozenset(
@@ -462,6 +562,8 @@ ALL: Final[frozenset[str]] = frozenset(
         SET_READ_ONLY,
         *SET_TIMEOUT.values(),
         SET_UNSAFE_INTERNALS,
+        *UNDO.values(),
+        *(statement for v in VARIABLES for statement in (v.show, v.set, v.reset)),
         *PREPARATION,
         *PRIVILEGES,
         *(statement for candidates in SECTIONS.values() for statement in candidates),

@@ -134,6 +134,7 @@ class Connection(_Struct, frozen=True, tag_field="state", tag="connected"):
 
     `build` is the gateway's build tag as announced at connect, None when it announced none.
     `tls`: "verify-full" and the like as libpq's sslmode says, "off" without encryption.
+    `address`: the IP address behind the host's name; None for a Unix socket and in older files.
     """
 
     host: str
@@ -142,14 +143,18 @@ class Connection(_Struct, frozen=True, tag_field="state", tag="connected"):
     build: str | None
     tls: str
     attempts: tuple[HostAttempt, ...] = ()
+    address: str | None = None
 
     @property
     def is_local(self) -> bool:
-        """True if the connection did not leave this machine: a Unix socket or loopback."""
-        if self.host.startswith(("/", "@")) or self.host == "localhost":
+        """True if the connection did not leave this machine: a Unix socket or loopback.
+
+        The address counts, if there is one: a name says nothing about where it leads.
+        """
+        if self.address is None and (self.host.startswith(("/", "@")) or self.host == "localhost"):
             return True
         try:
-            return ipaddress.ip_address(self.host).is_loopback
+            return ipaddress.ip_address(self.address or self.host).is_loopback
         except ValueError:
             return False
 
@@ -171,10 +176,10 @@ class VariableRow(_Struct, frozen=True):
 class PrivilegeRow(_Struct, frozen=True):
     """A proof of sight: ``admin``, a role option (``CONTROLJOB``) or a system privilege.
 
-    `kind` is "admin", "role-option" or "system".
+    `kind` is "admin", "role-option", "system" or "function": what a function of the server said.
     """
 
-    kind: Literal["admin", "role-option", "system"]
+    kind: Literal["admin", "role-option", "system", "function"]
     name: str
     granted: bool
 

@@ -38,7 +38,8 @@ def job_sight(gateway: Build | None, user: str, privileges: Iterable[PrivilegeRo
         user: the SQL user, for the statement to paste.
         privileges: what was found out about the user; an absent row proves nothing.
     """
-    granted = {(row.kind, row.name) for row in privileges if row.granted}
+    known = tuple(privileges)
+    granted = {(row.kind, row.name) for row in known if row.granted}
     if ("admin", "admin") in granted:
         return JobSight(True, "the user is a member of the admin role")
     remedy = (grant_for("active_jobs", gateway, user),)
@@ -54,9 +55,16 @@ def job_sight(gateway: Build | None, user: str, privileges: Iterable[PrivilegeRo
         ):
             if (kind, name) in granted:
                 return JobSight(True, f"the user has {name} ({kind.replace('-', ' ')})")
-        return JobSight(
-            False, "the user is not an admin and has neither VIEWJOB nor CONTROLJOB", remedy
-        )
+        if ("function", "can_view_job") in granted:
+            return JobSight(True, "the server says that the user can view the jobs of others")
+        if any(row.kind == "role-option" for row in known):
+            how = "the user is not an admin and has neither VIEWJOB nor CONTROLJOB"
+        else:
+            how = (
+                "the user is not an admin and has not VIEWJOB, and the server does not let it see "
+                "whether it has the role option CONTROLJOB"
+            )
+        return JobSight(False, how, remedy)
     return JobSight(
         False,
         "before v23.1 only admins see jobs that admins own, scheduled backups included",

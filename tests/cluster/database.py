@@ -47,6 +47,7 @@ _RELATIONS: Final = {
     "allow_unsafe_internals": "compat.allow_unsafe_internals",
     "descriptors": "system.descriptor",
     "names": "system.namespace",
+    "show_users": "compat.show_users",
     "reports_meta": "system.reports_meta",
     "zones": "crdb_internal.zones",
 }
@@ -58,6 +59,7 @@ _BRACKETS: Final = {
     "[SHOW ALL CLUSTER SETTINGS]": "compat.show_all_cluster_settings",
     "[SHOW SYSTEM GRANTS]": "compat.show_system_grants",
     " AS OF SYSTEM TIME '-10s'": "",
+    "[SHOW USERS]": "compat.show_users",
     "system.jobs@jobs_status_created_idx": "system.jobs",
     "LOOKUP JOIN": "JOIN",
 }
@@ -72,6 +74,18 @@ def _rewritten() -> Iterator[tuple[str, str]]:
     )
     yield statements.SHOW_VERSION.sql, "SELECT version FROM compat.show_version"
     yield statements.SET_UNSAFE_INTERNALS.sql, "SET compat.allow_unsafe_internals = on"
+    undo = statements.UNDO[statements.SET_UNSAFE_INTERNALS]
+    yield undo.sql, "SET compat.allow_unsafe_internals = DEFAULT"
+    yield statements.SHOW_SESSION_ID.sql, "SELECT pg_backend_pid()::text AS session_id"
+    for variable in statements.VARIABLES:
+        name = f"compat.{variable.name}"  # what ALTER ROLE … SET gives a default of
+        yield (
+            variable.show.sql,
+            f"SELECT coalesce(nullif(current_setting('{name}', true), ''), '{variable.wanted}')"
+            f" AS {variable.name}",
+        )
+        yield variable.set.sql, f"SET {name} = '{variable.wanted}'"
+        yield variable.reset.sql, f"SET {name} = DEFAULT"
     for text in statements.ALL:
         rewritten = text
         for brackets, view in _BRACKETS.items():
@@ -234,7 +248,7 @@ def _raise(error: Error) -> str:
 def _decoded(connection: psycopg.Connection[Any], queries: dict[str, Any]) -> None:
     encoded, decoded = queries["system_jobs"], queries["system_jobs_decoded"]
     if isinstance(encoded, Error) or isinstance(decoded, Error):
-        connection.execute("DROP FUNCTION crdb_internal.pb_to_json")
+        connection.execute("DROP FUNCTION crdb_internal.pb_to_json(text, bytea) CASCADE")
         return
     if "decoded" in queries:  # made up, not recorded
         _insert_decoded(connection, queries["decoded"].rows)

@@ -90,6 +90,7 @@ class Proxy:
         login_error: refuse every login with this.
         tls: a server context; without it TLS is refused, as an insecure CockroachDB does.
         certificate_names_user: a client certificate must name the user, as CockroachDB wants it.
+        ignores_options: the start-up ``options`` are not heeded, as v20.1 and v20.2 do and poolers may.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Proxy:
         login_error: Error | None = None,
         tls: ssl.SSLContext | None = None,
         certificate_names_user: bool = False,
+        ignores_options: bool | None = None,
     ) -> None:
         self.upstream = upstream
         self.database = database
@@ -112,6 +114,9 @@ class Proxy:
         self.login_error = login_error
         self.tls = tls
         self.certificate_names_user = certificate_names_user
+        self.ignores_options = (
+            " v20." in (crdb_version or "") if ignores_options is None else ignores_options
+        )
         self.sent: list[Sent] = []
         self.startups: list[dict[str, str]] = []
         self.closing = threading.Event()
@@ -206,6 +211,7 @@ class _Link:
         words = b"".join(
             k.encode() + b"\0" + v.encode() + b"\0"
             for k, v in (parameters | {"database": self._proxy.database}).items()
+            if not (k == "options" and self._proxy.ignores_options)
         )
         self._server.sendall(struct.pack("!ii", len(words) + 9, version) + words + b"\0")
         self._relay()

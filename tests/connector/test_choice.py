@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from guard.connector import collect as collect_module
+from guard.connector import session as session_module
 from guard.connector import statements
 from guard.connector.collect import collect
 from guard.connector.pipeline import Answer, Refused, Rows, TimedOut
@@ -24,9 +25,7 @@ Answers = Callable[[Statement], Answer | None]
 
 
 class _Connection:
-    pgconn = None
-
-    def close(self) -> None:
+    def finish(self) -> None:
         pass
 
 
@@ -48,7 +47,6 @@ class Gateway:
         self.controljob = controljob
         self.answers = answers
         self.rounds: list[list[str]] = []
-        self._milliseconds = 0
 
     @property
     def asked(self) -> list[str]:
@@ -58,8 +56,9 @@ class Gateway:
         reached = Connection(
             host="localhost", port=1, server=f"CockroachDB CCL {self.build} (x)", build=None, tls="off"
         )
-        monkeypatch.setattr(collect_module, "connect", lambda *_: (_Connection(), reached))
-        monkeypatch.setattr(collect_module, "ask", self._ask)
+        monkeypatch.setattr(collect_module, "connect", lambda *_: (_Connection(), reached, 10000))
+        for module in (collect_module, session_module):
+            monkeypatch.setattr(module, "ask", self._ask)
         return collect([], 40)
 
     def _ask(self, _pgconn: Any, asked: Sequence[Statement], _deadline: Any) -> list[Answer]:
@@ -70,12 +69,10 @@ class Gateway:
         special = self.answers(statement)
         if special is not None:
             return special
-        for milliseconds, setting in statements.SET_TIMEOUT.items():
-            if statement is setting:
-                self._milliseconds = milliseconds
         one: dict[Statement, dict[str, str | None]] = {
             statements.SHOW_READ_ONLY: {"default_transaction_read_only": "on"},
-            statements.SHOW_TIMEOUT: {"statement_timeout": str(self._milliseconds)},
+            statements.SHOW_TIMEOUT: {"statement_timeout": "10000"},
+            statements.SHOW_SESSION_ID: {"session_id": "1"},
             statements.SHOW_SUPERUSER: {"is_superuser": "on" if self.admin else "off"},
             statements.SHOW_NODE_ID: {"node_id": "1"},
             statements.IDENTITY: {
@@ -84,6 +81,7 @@ class Gateway:
             },
             statements.IS_ADMIN: {"is_admin": "t" if self.admin else "f"},
             statements.HAS_CONTROLJOB: {"has_role_option": "t" if self.controljob else "f"},
+            statements.ROLE_OPTIONS: {"options": "{CONTROLJOB}" if self.controljob else "{}"},
         }
         if statement in one:
             return Rows((one[statement],))
@@ -133,11 +131,18 @@ _SESSION_BY_RELEASE = {
     "set_unsafe_internals": _span("25.4", "26.2"),
     "show_virtual_cluster": _span("23.2", "26.2"),
     "system_grants": _span("22.2", "26.2"),
-    "has_controljob": _span("20.2", "26.2"),
+    "is_admin": _span("20.1", "25.4"),
+    "has_controljob": _span("20.2", "25.4"),
+    "role_options": _span("24.1", "26.2"),
+    "can_view_jobs": _span("25.3", "26.2"),
+    "show_default_transaction_use_follower_reads": _span("21.1", "26.2"),
+    "show_disallow_full_table_scans": _span("21.1", "26.2"),
+    "show_transaction_rows_read_err": _span("21.2", "26.2"),
+    "show_transaction_timeout": _span("23.1", "26.2"),
 }
 _SESSION = {
-    "set_read_only", "set_timeout_10000", "show_read_only", "show_timeout", "identity",
-    "show_superuser", "show_node_id", "is_admin", "cluster_id",
+    "show_session_id", "show_read_only", "show_timeout", "identity", "show_superuser", "show_node_id",
+    "cluster_id",
 }  # fmt: skip
 
 
@@ -151,9 +156,10 @@ def test_an_admin_gets_the_best_statement_for_each_section(
 ) -> None:
     gateway = Gateway(f"v{series}.3")
     gateway.snapshot(monkeypatch)
-    session, sections = gateway.rounds
-    assert set(session) == _SESSION | _those(_SESSION_BY_RELEASE, series)
-    assert session[:2] == ["set_read_only", "set_timeout_10000"]
+    first, second, sections, last = gateway.rounds
+    assert set(first + second) == _SESSION | _those(_SESSION_BY_RELEASE, series)
+    assert not [name for name in first if name.startswith("set_")], "set before it was looked at"
+    assert last[-1] == "show_session_id"
     assert set(sections) == _ALWAYS | _those(_BY_RELEASE, series) | _those(_JOBS_BY_RELEASE, series)
     assert len(sections) == len(set(sections))
 
@@ -164,7 +170,7 @@ def test_a_list_of_jobs_that_would_be_filtered_is_not_asked_for(
 ) -> None:
     gateway = Gateway(f"v{series}.3", admin=False)
     snapshot = gateway.snapshot(monkeypatch)
-    assert set(gateway.rounds[1]) == (_ALWAYS | _those(_BY_RELEASE, series)) - {"nosqllogin"}
+    assert set(gateway.rounds[2]) == (_ALWAYS | _those(_BY_RELEASE, series)) - {"nosqllogin"}
     for section in (snapshot.active_jobs, snapshot.job_history):
         assert isinstance(section, Unavailable)
         assert section.reason is Reason.PRIVILEGE
@@ -186,7 +192,7 @@ def test_a_privilege_that_shows_every_job_opens_the_lists_from_23_1(
     enough = Series.parse(series) >= Series(23, 1)
     assert isinstance(snapshot.active_jobs, Collected) is enough
     expected = _those(_JOBS_BY_RELEASE, series) if enough else set()
-    assert set(gateway.rounds[1]) & set(_JOBS_BY_RELEASE) == expected
+    assert set(gateway.rounds[2]) & set(_JOBS_BY_RELEASE) == expected
 
 
 @pytest.mark.parametrize("series", SERIES)
@@ -200,8 +206,8 @@ def test_the_gate_is_opened_before_anything_is_asked(
     opened = series in _span("25.4", "26.2")
     assert told.get("allow_unsafe_internals") == ("on" if opened else None)
     if opened:
-        asked = gateway.rounds[0]
-        assert asked.index("set_unsafe_internals") < asked.index("is_admin")
+        asked = gateway.rounds[1]
+        assert asked.index("set_unsafe_internals") < asked.index("cluster_id")
 
 
 _DRIFT = ("42703", "42P01", "42883", "42601", "42704")
@@ -223,7 +229,7 @@ def test_every_statement_of_a_section_is_tried_before_it_is_given_up(
         for s in candidates
         if s.suits(Series.parse(series))
     ]
-    asked = [name for names in gateway.rounds[1:] for name in names]
+    asked = [name for names in gateway.rounds[2:-1] for name in names]
     assert sorted(asked) == sorted(wanted), "each once"
     for name in (*SECTIONS, "features"):
         assert isinstance(getattr(snapshot, name), Unavailable)
@@ -246,7 +252,7 @@ def test_the_next_statement_fills_the_section(monkeypatch: pytest.MonkeyPatch) -
     assert isinstance(snapshot.active_jobs, Collected)
     assert snapshot.active_jobs.statement == "active_jobs"
     assert [job.job_id for job in snapshot.active_jobs.rows] == [7]
-    assert gateway.rounds[2] == ["active_jobs"], "only what was refused is asked again"
+    assert gateway.rounds[3] == ["active_jobs"], "only what was refused is asked again"
 
 
 @pytest.mark.parametrize("answer", [Refused("57014", "statement timeout"), TimedOut()])

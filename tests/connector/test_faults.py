@@ -36,9 +36,8 @@ CHECK = ("check", "--step", "verify", "--format", "json")
 
 # Every statement that an admin on 21.2 is sent, in the order of sending.
 SENT = (
-    statements.SET_READ_ONLY,
-    statements.SET_TIMEOUT[1000],
     *statements.PREPARATION,
+    *(v.show for v in statements.VARIABLES[:3]),
     *(s for s in statements.PRIVILEGES if s.name in ("is_admin", "has_controljob", "cluster_id")),
     *(
         candidates[0]
@@ -308,9 +307,7 @@ def no_false_allow(snapshot: Snapshot, decision: Decision) -> None:
 
 
 def _series(*whens: When) -> list[Any]:
-    return [
-        pytest.param(s, when, id=f"{when.name.lower()}-{s.name}") for s in SENT[2:] for when in whens
-    ]
+    return [pytest.param(s, when, id=f"{when.name.lower()}-{s.name}") for s in SENT for when in whens]
 
 
 @pytest.mark.parametrize(("statement", "when"), _series(When.BEFORE, When.DURING, When.AFTER))
@@ -346,7 +343,7 @@ def test_cut_once_at_every_statement(fake: Fake, statement: statements.Statement
 
 
 @pytest.mark.parametrize("what", [What.TRUNCATE, What.GARBLE, What.NOT_TEXT], ids=lambda w: w.name)
-@pytest.mark.parametrize("statement", SENT[2:], ids=lambda s: s.name)
+@pytest.mark.parametrize("statement", SENT, ids=lambda s: s.name)
 def test_damaged_answers(fake: Fake, statement: statements.Statement, what: What) -> None:
     with fake.gateway(FINAL, faults=[Fault(what, When.DURING, statement.sql)]) as gateway:
         snapshot, decision = judged(gateway)
@@ -366,7 +363,7 @@ def test_cut_at_the_process_edge(fake: Fake) -> Run:
 
 @pytest.mark.parametrize(
     "statement",
-    [statements.SET_READ_ONLY, statements.GOSSIP_NODES, statements.ACTIVE_SYSTEM_JOBS],
+    [statements.SHOW_READ_ONLY, statements.GOSSIP_NODES, statements.ACTIVE_SYSTEM_JOBS],
     ids=lambda s: s.name,
 )
 @pytest.mark.parametrize("when", [When.BEFORE, When.DURING], ids=lambda w: w.name)

@@ -112,4 +112,4 @@ def test_a_cluster_of_such_rows_is_judged(data: st.DataObject) -> None:
         if not isinstance(getattr(snapshot, name), Collected)
     ]
     assert not (missing and decision.exit_code() == 0), missing
-    assert statements.SET_READ_ONLY.name in gateway.asked
+    assert statements.SHOW_READ_ONLY.name in gateway.asked

@@ -94,6 +94,7 @@ def test_the_list_only_reads() -> None:
         "SET default_transaction_read_only",
         "SET statement_timeout",
         "SET allow_unsafe_internals",
+        *(f"SET {variable.name}" for variable in statements.VARIABLES),
     }
 
 
@@ -138,19 +139,41 @@ def test_the_statement_timeout_is_really_set(fake: Fake) -> None:
     assert isinstance(snapshot.license, Collected)
 
 
+# v20.1 and v20.2 know no start-up options, so guard sets what it needs there and reads it back.
 _IGNORED = {
     "read-only": {statements.SET_READ_ONLY.sql: "SELECT 'ignored'"},
     "timeout": {s.sql: "SELECT 'ignored'" for s in statements.SET_TIMEOUT.values()},
     "timeout-shortened": {s.sql: "SET statement_timeout = 7" for s in statements.SET_TIMEOUT.values()},
 }
+_20 = "v20.1.5-to-v20.2.0/01-uniform-old-quiet"
 
 
 @pytest.mark.parametrize("ignored", _IGNORED)
 def test_a_server_that_ignores_set_is_unknown(fake: Fake, ignored: str) -> None:
-    with fake.gateway(FINAL, replaced=_IGNORED[ignored]) as gateway:
+    with fake.gateway(_20, replaced=_IGNORED[ignored]) as gateway:
         run = guard("check", "--url", gateway.url(), "--format", "json", "--timeout", "20s")
     assert run.code == 11
     assert "read-only session with a statement timeout" in run.out
     assert statements.GOSSIP_NODES.sql not in gateway.statements, (
         "the cluster was looked at all the same"
     )
+
+
+def test_what_was_set_is_taken_back(fake: Fake) -> None:
+    """Where start-up options do nothing, the session may be somebody else's afterwards."""
+    with fake.gateway(_20) as gateway:
+        snapshot = look(gateway)
+        sent = gateway.statements
+    assert isinstance(snapshot.gossip_nodes, Collected)
+    settings = [text for text in sent if text.startswith("SET ")]
+    taken_back = {text.split(" = ")[0] for text in settings if text.endswith(" = DEFAULT")}
+    assert {text.split(" = ")[0] for text in settings} == taken_back != set()
+
+
+def test_nothing_is_set_where_the_start_up_options_do(fake: Fake) -> None:
+    with fake.gateway(FINAL) as gateway:
+        look(gateway)
+        sent = gateway.statements
+        (startup,) = gateway.startups
+    assert not [text for text in sent if text.startswith("SET ")]
+    assert "default_transaction_read_only=on" in startup["options"]

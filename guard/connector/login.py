@@ -1,0 +1,187 @@
+"""One login at one address, step by step: it never waits, so that several can be under way at once."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from guard.connector.errors import ConnectFailed
+from guard.connector.hosts import Target
+from guard.connector.redact import scrub
+from guard.connector.session import NOT_TO_A_POOLER, startup_options
+from guard.snapshot.model import Reason
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn
+
+__all__ = ["Login"]
+
+# Text, because libpq hands over no SQLSTATE for a failed login.
+_PERMANENT: Final = (
+    "password authentication failed",
+    "no password supplied",
+    "fe_sendauth",
+    "certificate",
+    "ssl error",
+    "sslmode",
+    "tls",
+    "server does not support ssl",
+    "node is running secure mode",
+    "requires encryption",
+    "does not exist",
+    "role is not permitted to log in",
+    "does not have login privilege",
+    "authentication method",
+    "no pg_hba.conf entry",
+    "private key file",
+    "channel binding",
+    "expired",
+    "invalid connection option",
+    "could not match",
+    "could not load",
+)
+_NO_QUORUM: Final = ("internal error", "timed out", "timeout expired", "get-user-timeout")
+_POOLER: Final = ("unsupported startup parameter", "pgbouncer", "no such database")
+
+
+class Login:
+    """A login that is under way.
+
+    Attributes:
+        target: where to.
+        address: the IP address that is tried, None for a Unix socket.
+        statement_timeout: what the session is asked to have, in milliseconds.
+        reached: the other end accepted the connection; what is missing is its answer.
+    """
+
+    def __init__(self, target: Target, address: str | None, statement_timeout: int) -> None:
+        """Begin.
+
+        Raises:
+            ConnectFailed: libpq refuses the parameters.
+        """
+        from psycopg import Error, pq
+        from psycopg.conninfo import make_conninfo
+
+        self.target = target
+        self.address = address
+        self.statement_timeout = statement_timeout
+        self.reached = False
+        self.began = time.monotonic()
+        self.writing = True
+        params = _parameters(target, address, statement_timeout)
+        try:
+            conninfo = make_conninfo("", **params).encode()
+            self._pgconn: PGconn = pq.PGconn.connect_start(conninfo)
+        except (Error, OSError, ValueError) as error:
+            raise explained(str(error) or type(error).__name__) from None
+        if self._pgconn.status == pq.ConnStatus.BAD:
+            raise self._failed()
+
+    @property
+    def fileno(self) -> int:
+        """The socket to wait for."""
+        return self._pgconn.socket
+
+    def go_on(self) -> PGconn | None:
+        """Take the next step, now that the socket is ready; the connection once the login is done.
+
+        Raises:
+            ConnectFailed: it has failed; nothing is left open.
+        """
+        from psycopg import Error
+        from psycopg.pq import ConnStatus, PollingStatus
+
+        try:
+            status = self._pgconn.connect_poll()
+        except (Error, OSError, ValueError) as error:
+            self.give_up()
+            raise explained(str(error)) from None
+        if status == PollingStatus.FAILED:
+            raise self._failed()
+        self.writing = status == PollingStatus.WRITING
+        self.reached = self.reached or self._pgconn.status not in (
+            ConnStatus.STARTED,
+            ConnStatus.BAD,
+        )
+        return self._pgconn if status == PollingStatus.OK else None
+
+    def give_up(self) -> None:
+        """Close what there is."""
+        self._pgconn.finish()
+
+    def silence(self) -> ConnectFailed:
+        """What it means that no answer has come so far."""
+        seconds = f"{time.monotonic() - self.began:.3g} s"
+        if self.reached:
+            return ConnectFailed(
+                f"the connection was accepted, but the login was not answered within {seconds}: either "
+                "no CockroachDB listens there, or a system range has lost its quorum, which makes "
+                "logins take ten seconds or fail",
+                reason=Reason.TIMEOUT,
+                remedy=(
+                    "Bring the nodes that are down back; root logs in even without quorum, in about "
+                    "ten seconds: use --timeout 30s or more.",
+                ),
+            )
+        return ConnectFailed(f"no answer within {seconds}", reason=Reason.TIMEOUT)
+
+    def _failed(self) -> ConnectFailed:
+        text = self._pgconn.get_error_message()
+        self.give_up()
+        return explained(text)
+
+
+def _parameters(target: Target, address: str | None, statement_timeout: int) -> dict[str, Any]:
+    params: dict[str, Any] = {
+        "gssencmode": "disable",
+        # libpq's own default is a database named like the user, and without one every SHOW fails
+        # with 3D000 although the login went well. The system database is always there.
+        "dbname": "system",
+        **target.params,
+        "host": target.host,
+        "port": target.port,
+        "application_name": "guard",
+        "client_encoding": "UTF8",
+        # Not what PGTARGETSESSIONATTRS says: read-write would refuse the read-only session.
+        "target_session_attrs": "any",
+        "options": startup_options(target.params.get("options", ""), statement_timeout),
+    }
+    if address is not None:
+        params["hostaddr"] = address
+    return params
+
+
+def explained(message: str) -> ConnectFailed:
+    """What a failed login means, from libpq's words."""
+    text = scrub(" ".join(message.split())) or "the login failed without a word"
+    # "connection to server at "10.0.0.1", port 26257 failed: FATAL: …"
+    if text.startswith("connection to server "):
+        before, failed, after = text.partition(" failed: ")
+        text = after if failed else before
+    text = text.removesuffix(" Is the server running on that host and accepting TCP/IP connections?")
+    lower = text.lower()
+    if any(word in lower for word in _POOLER):
+        return ConnectFailed(
+            f"what answered is a connection pooler: {text}",
+            reason=Reason.ERROR,
+            remedy=NOT_TO_A_POOLER,
+            permanent=True,
+        )
+    if any(word in lower for word in _NO_QUORUM):
+        # 28000 with an internal error is a cluster that cannot read its own users, not a password.
+        if "internal error" in lower or "get-user" in lower:
+            return ConnectFailed(
+                f"the cluster could not look the user up, a system range has no quorum: {text}",
+                reason=Reason.TIMEOUT,
+                remedy=("Bring the nodes that are down back; root logs in even without quorum.",),
+            )
+        return ConnectFailed(text, reason=Reason.TIMEOUT)
+    if any(word in lower for word in _PERMANENT):
+        return ConnectFailed(
+            text,
+            reason=Reason.ERROR,
+            remedy=("Check the user, the password (passfile or PGPASSWORD) and the certificates.",),
+            permanent=True,
+        )
+    return ConnectFailed(text)

@@ -1,0 +1,129 @@
+"""The deadline is a wall: whatever a server sends, a look ends, in bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from typing import Any
+
+import pytest
+from psycopg.pq.abc import PGconn
+
+import guard as guard_api
+from guard.cli.source import within
+from guard.connector import pipeline, statements
+from guard.connector.collect import collect
+from guard.connector.connect import connect
+from guard.connector.deadline import Deadline
+from guard.connector.hosts import targets
+from guard.connector.pipeline import ConnectionLost, Rows, TimedOut, ask
+from guard.decision.result import Verdict
+from guard.snapshot.model import Unavailable
+from tests.cluster.hostile import AFTER_LOGIN, DURING_LOGIN, Hostile
+from tests.cluster.process import Run
+from tests.faults import fault, in_time
+
+CHECK = ("check", "--step", "verify", "--format", "json")
+
+
+def looks(count: int) -> Deadline:
+    """A deadline that comes after so many looks at it, or after a second of silence."""
+    clock = itertools.count()
+    return Deadline.after(1, lambda: next(clock) / count + time.monotonic())
+
+
+def logged_in(server: Hostile) -> PGconn:
+    """A connection. Not by libpq's own connect(), which would keep the server's thread from running."""
+    connection, _, _ = connect(targets([server.url], {}), Deadline.after(60))
+    return connection
+
+
+@pytest.mark.parametrize("how", AFTER_LOGIN)
+def test_every_loop_looks_at_the_deadline(how: str) -> None:
+    """A loop that does not look never ends."""
+    with Hostile(AFTER_LOGIN[how]) as server:
+        connection = logged_in(server)
+        answers = ask(connection, [statements.SHOW_NODE_ID, statements.CLUSTER_ID], looks(2000))
+        connection.finish()
+    assert len(answers) == 2
+    wrong = ("answers without end", "errors without end", "ready without an answer")
+    if how not in wrong:
+        assert all(isinstance(answer, (ConnectionLost, TimedOut)) for answer in answers), answers
+    assert not any(isinstance(answer, Rows) and answer.rows for answer in answers)
+
+
+@pytest.mark.parametrize("how", DURING_LOGIN)
+def test_a_login_that_never_ends_is_unknown(how: str) -> None:
+    with Hostile(DURING_LOGIN[how], login=False) as server:
+        snapshot = collect(targets([server.url], {}), 0.5)
+    assert isinstance(snapshot.connection, Unavailable)
+    assert guard_api.evaluate(snapshot, step="verify").verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("how", AFTER_LOGIN)
+@fault(
+    "after the login the server sends noise, COPY, a message of 2 GiB, rows or notices without end",
+    "UNKNOWN in time, in bounded memory", 11,
+)  # fmt: skip
+def test_a_server_that_never_stops(how: str) -> Run:
+    with Hostile(AFTER_LOGIN[how]) as server:
+        return in_time(*CHECK, "--url", server.url, seconds=2)
+
+
+def test_memory_is_bounded() -> None:
+    """libpq keeps what it receives until the answer is whole: the process's own peak is the measure."""
+    peaks = itertools.chain([10 * 2**20] * 5, itertools.repeat(10 * 2**20 + pipeline.MOST_GROWTH + 1))
+    with Hostile(AFTER_LOGIN["rows without end"]) as server:
+        connection = logged_in(server)
+        (answer,) = ask(
+            connection, [statements.SHOW_NODE_ID], Deadline.after(60), peak=lambda: next(peaks)
+        )
+        connection.finish()
+    assert isinstance(answer, ConnectionLost)
+    assert "larger than" in answer.message
+
+
+def test_rows_and_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Result:
+        nfields = 1
+        ntuples = 10
+
+        def fname(self, _: int) -> bytes:
+            return b"a"
+
+        def get_value(self, *_: int) -> bytes:
+            return b"x" * 100
+
+    result: Any = Result()
+    assert isinstance(pipeline._rows(result, Deadline.after(60)), Rows)
+    assert isinstance(pipeline._rows(result, Deadline.after(0)), TimedOut)
+    monkeypatch.setattr(pipeline, "MOST_BYTES", 999)
+    with pytest.raises(pipeline._Broken, match="larger"):
+        pipeline._rows(result, Deadline.after(60))
+    monkeypatch.setattr(pipeline, "MOST_ROWS", 9)
+    with pytest.raises(pipeline._Broken, match="rows"):
+        pipeline._rows(result, Deadline.after(60))
+
+
+def test_the_last_line() -> None:
+    """A look that does not end by itself is left behind, and what is not seen is unknown."""
+    over = threading.Event()
+
+    def stuck() -> Any:
+        over.wait(60)
+
+    try:
+        snapshot = within(stuck, 0.0, grace=0.05)
+    finally:
+        over.set()
+    assert isinstance(snapshot.connection, Unavailable)
+    assert guard_api.evaluate(snapshot, step="verify").verdict is Verdict.UNKNOWN
+
+
+def test_what_a_look_raises_comes_through() -> None:
+    def fails() -> Any:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        within(fails, 1.0)
