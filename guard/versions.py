@@ -137,6 +137,12 @@ class Build:
         return Series(self.year, self.ordinal)
 
     @property
+    def release(self) -> Build:
+        """The plain release that a custom or ad-hoc build is called by: v22.2.19 of v22.2.19-dirty."""
+        phase = Phase.STABLE if self.phase is Phase.ADHOC else self.phase
+        return Build(self.year, self.ordinal, self.patch, phase, self.phase_ordinal)
+
+    @property
     def is_production(self) -> bool:
         """True for a plain published release, ``vX.Y.Z`` or its ``-fips`` twin."""
         return self.phase is Phase.STABLE and self.custom_ordinal == 0

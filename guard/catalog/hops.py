@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from guard.catalog.answers import Answer, UpgradeAnswer
-from guard.versions import Series
+from guard.versions import Build, Phase, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ) -> UpgradeAnswer: ...
 
 
-__all__ = ["UPGRADE_DOCS", "expected_sources", "upgrade_allowed"]
+__all__ = ["UPGRADE_DOCS", "expected_sources", "no_way_out", "upgrade_allowed"]
 
 UPGRADE_DOCS: Final = (
     "https://www.cockroachlabs.com/docs/stable/upgrade-cockroach-version#compatible-versions"
@@ -101,3 +101,11 @@ def expected_sources(
     if not skippable or len(earlier) < 2:
         return (previous,)
     return (earlier[-2], previous)
+
+
+def no_way_out(build: Build) -> bool:
+    """True for an alpha, from which a cluster cannot be upgraded to a production release.
+
+    Source: the releases overview, which says so for v22.2 and later.
+    """
+    return build.phase is Phase.ALPHA and build.series >= Series(22, 2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from guard.cluster.picture import Cluster
+from guard.cluster.schedules import due_schedules, is_overdue, never_quiet
 from guard.snapshot.model import Collected, JobRow, ScheduleRow
 
 __all__ = [
@@ -15,11 +16,13 @@ __all__ = [
     "active_backups",
     "active_jobs_of",
     "backup_activity",
-    "due_schedules",
     "ended_badly",
     "history_reaches_back_to",
+    "is_automatic",
+    "is_foreign",
     "is_paused",
     "is_possible_backup",
+    "is_stuck",
     "is_unnamed",
 ]
 
@@ -66,12 +69,13 @@ _OTHER_TYPES: Final = frozenset(
 )
 
 
+_AUTOMATIC: Final = frozenset(
+    kind for kind in _OTHER_TYPES if kind.startswith(("AUTO ", "POLL ", "KEY ", "MVCC ", "UPDATE "))
+) | {"SQL ACTIVITY FLUSH", "HOT RANGES LOGGER", "SCHEMA CHANGE GC", "ROW LEVEL TTL"}
+_PAUSED: Final = frozenset({"paused", "pause-requested"})
+_REQUESTED_TOO_LONG: Final = dt.timedelta(hours=1)
+_RETRIED_TOO_LONG: Final = dt.timedelta(hours=24)
 _SHOW_JOBS_SHOWS: Final = dt.timedelta(hours=12)  # of finished jobs
-
-
-def is_possible_backup(job: JobRow) -> bool:
-    """True for a BACKUP, and for a job whose type the server could not name."""
-    return job.job_type is None or job.job_type.upper() not in _OTHER_TYPES
 
 
 def is_unnamed(job: JobRow) -> bool:
@@ -79,9 +83,37 @@ def is_unnamed(job: JobRow) -> bool:
     return job.job_type is None or not any(letter.isalpha() for letter in job.job_type)
 
 
+def is_foreign(job: JobRow) -> bool:
+    """True for a type that has a name, but one that guard does not know."""
+    return not is_unnamed(job) and (job.job_type or "").upper() not in (*_OTHER_TYPES, "BACKUP")
+
+
+def is_automatic(job: JobRow) -> bool:
+    """True for a job that CockroachDB runs for itself."""
+    return (job.job_type or "").upper() in _AUTOMATIC
+
+
+def is_possible_backup(job: JobRow) -> bool:
+    """True for a BACKUP, and for a job whose type the server could not name."""
+    return is_unnamed(job) or (job.job_type or "").upper() == "BACKUP"
+
+
 def is_paused(job: JobRow) -> bool:
     """True for a job that only a person sets going again."""
-    return job.status in ("paused", "pause-requested")
+    return job.status in _PAUSED
+
+
+def is_stuck(job: JobRow, now: dt.datetime) -> bool:
+    """True for a job that waiting will not end: it has been asked to stop, is reverting, or is tried
+    again and again, for much longer than any of that takes. A paused job is not meant.
+    """
+    if job.created is None or job.status in _PAUSED:
+        return False
+    old = now - job.created
+    if job.status.endswith("-requested"):
+        return old > _REQUESTED_TOO_LONG
+    retried = job.status.startswith("retry-") or "retry" in (job.running_status or "").lower()
+    return (retried or "revert" in job.status) and old > _RETRIED_TOO_LONG
 
 
 def ended_badly(job: JobRow) -> bool:
@@ -123,16 +155,6 @@ def active_backups(cluster: Cluster) -> tuple[JobRow, ...]:
     return tuple(sorted(jobs, key=lambda job: job.job_id))
 
 
-def due_schedules(cluster: Cluster, window: dt.timedelta) -> tuple[ScheduleRow, ...]:
-    """Backup schedules whose next run lies within the window or in the past.
-
-    A next run in the past is due: the scheduler looks once a minute. Raises `NotCollected`.
-    """
-    limit = cluster.now + window
-    due = (s for s in cluster.schedules if s.next_run is not None and s.next_run <= limit)
-    return tuple(sorted(due, key=lambda s: (s.next_run or cluster.now, s.schedule_id)))
-
-
 @dataclass(frozen=True, slots=True)
 class Activity:
     """Backups that run now or are about to."""
@@ -143,12 +165,18 @@ class Activity:
     def __bool__(self) -> bool:
         return bool(self.jobs or self.due)
 
+    incessant: bool = False
+
     @property
     def clears_by_itself(self) -> bool:
-        """False if a paused backup is among them: only a person ends that."""
-        return not any(is_paused(job) for job in self.jobs)
+        """False if only a person ends it: a paused or stuck backup, schedules that leave no gap."""
+        return not (self.incessant or any(is_paused(job) for job in self.jobs))
 
 
 def backup_activity(cluster: Cluster, window: dt.timedelta) -> Activity:
     """Backup activity as A-72839 means it. Raises `NotCollected`."""
-    return Activity(active_backups(cluster), due_schedules(cluster, window))
+    due = due_schedules(cluster, window)
+    jobs = active_backups(cluster)
+    stuck = any(is_stuck(job, cluster.now) for job in jobs)
+    incessant = bool(due) and (is_overdue(due[0], cluster.now) or never_quiet(cluster, window))
+    return Activity(jobs, due, incessant or stuck)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from guard.cluster.contradiction import contradiction
 from guard.cluster.liveness import Liveness, dead_after, liveness
 from guard.cluster.missing import NotCollected
 from guard.snapshot.model import (
@@ -40,8 +41,10 @@ class Node:
         build: what the node's process runs, None if no table says it or they contradict each other.
         build_tag: the tag as the server printed it.
         doubt: why `build` is None, in words.
-        membership: active, decommissioning, decommissioned or unknown.
+        membership: active, decommissioning, decommissioned, ghost or unknown. A ghost has a status
+            record and no liveness record: CockroachDB does not count it as a node.
         seen_until: when its liveness record expires or expired.
+        fresh: True if its status record was written within a minute; nodes do so every 10 s.
     """
 
     node_id: int
@@ -56,11 +59,27 @@ class Node:
     started_at: dt.datetime | None
     status_at: dt.datetime | None
     seen_until: dt.datetime | None
+    fresh: bool
 
     @property
     def name(self) -> str:
         """How reports name the node."""
         return f"n{self.node_id}"
+
+    @property
+    def is_up(self) -> bool:
+        """True if its liveness record has not run out: live or draining."""
+        return self.liveness in (Liveness.LIVE, Liveness.DRAINING)
+
+    @property
+    def is_down(self) -> bool:
+        """True if its liveness record has run out."""
+        return self.liveness in (Liveness.SUSPECT, Liveness.DEAD)
+
+    @property
+    def counts_for_quorum(self) -> bool:
+        """True if its replicas can be relied on: live, and not on its way out."""
+        return self.liveness is Liveness.LIVE
 
 
 _EMPTY: Final = Unavailable(
@@ -76,9 +95,14 @@ def nodes_missing(snapshot: Snapshot) -> NotCollected | None:
             return NotCollected(name, section)
         if not section.rows:
             return NotCollected(name, _EMPTY)
+        torn = contradiction(name, section.rows)
+        if torn is not None:
+            return torn
     kv = snapshot.kv_node_liveness
-    if isinstance(kv, Collected) and not kv.rows:
-        return NotCollected("kv_node_liveness", _EMPTY)
+    if isinstance(kv, Collected):
+        if not kv.rows:
+            return NotCollected("kv_node_liveness", _EMPTY)
+        return contradiction("kv_node_liveness", kv.rows)
     # Absent up to 21.1.1; anything else that keeps it away means gossip alone, which may be stale.
     if isinstance(kv, Unavailable) and not (
         kv.reason is Reason.NOT_IN_THIS_VERSION and _gateway_series(snapshot) <= Series(21, 1)
@@ -128,6 +152,11 @@ def draw_nodes(snapshot: Snapshot, now: dt.datetime) -> tuple[Node, ...]:
         build, tag, server_version, doubt = _build(
             gossip.get(node_id), status.get(node_id), now, live=live
         )
+        status_at = status[node_id].updated_at if node_id in status else None
+        fresh = status_at is not None and now - status_at <= _STATUS_FRESH
+        membership = _membership(records, state, ranges.get(node_id), half_is_all=half_is_all)
+        if not records and not fresh and _is_ghost(gossip.get(node_id), status.get(node_id)):
+            membership = "ghost"
         described: Iterable[Any] = (r for r in (gossip.get(node_id), status.get(node_id)) if r)
         first = next(iter(described), None)
         started = [
@@ -141,12 +170,13 @@ def draw_nodes(snapshot: Snapshot, now: dt.datetime) -> tuple[Node, ...]:
                 doubt=doubt,
                 server_version=server_version,
                 liveness=state,
-                membership=_membership(records, state, ranges.get(node_id), half_is_all=half_is_all),
+                membership=membership,
                 address=first.address if first else None,
                 locality=first.locality if first else None,
                 started_at=max(started, default=None),
-                status_at=status[node_id].updated_at if node_id in status else None,
+                status_at=status_at,
                 seen_until=seen_until,
+                fresh=fresh,
             )
         )
     return tuple(nodes)
@@ -154,6 +184,11 @@ def draw_nodes(snapshot: Snapshot, now: dt.datetime) -> tuple[Node, ...]:
 
 def _by_node(rows: Iterable[Any]) -> dict[int, Any]:
     return {row.node_id: row for row in rows}
+
+
+def _is_ghost(gossip: GossipNodeRow | None, status: NodeStatusRow | None) -> bool:
+    """True for a status record that is all that is left: nothing in gossip says that it lives."""
+    return status is not None and not (gossip is not None and gossip.is_live)
 
 
 def _cannot_finish_decommissioning(snapshot: Snapshot) -> bool:

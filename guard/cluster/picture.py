@@ -7,10 +7,12 @@ look at becomes unknown and never good news.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from guard.cluster.contradiction import contradiction
 from guard.cluster.job_sight import jobs_problem
+from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node, draw_nodes, gateway_build, nodes_missing
 from guard.cluster.missing import NotCollected
 from guard.cluster.version_state import VERSION_HIDDEN, VersionState, version_state
@@ -26,6 +28,11 @@ _ASK_A_NEWER_NODE = Unavailable(
 )
 
 
+_NO_MEMBERS: Final = frozenset({"decommissioned", "ghost"})
+_LONG_SETTLED: Final = dt.timedelta(hours=1)
+_RECORD_LASTS: Final = dt.timedelta(seconds=9)
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """Everything rules ask of a snapshot.
@@ -33,6 +40,7 @@ class Cluster:
     Attributes:
         now: the cluster's clock when the snapshot was taken; all ages are computed from it.
         nodes: every node that some table knows, decommissioned ones included.
+        restarted: in a picture of what will be, the node whose restart made it, as it was before.
     """
 
     snapshot: Snapshot
@@ -40,6 +48,7 @@ class Cluster:
     nodes: tuple[Node, ...]
     _nodes_missing: NotCollected | None
     _version: VersionState | NotCollected
+    restarted: Node | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Cluster:
@@ -65,6 +74,9 @@ class Cluster:
         if isinstance(collected, Unavailable):
             raise NotCollected(section, collected)
         rows: tuple[Any, ...] = collected.rows
+        torn = contradiction(section, rows)
+        if torn is not None:
+            raise torn
         return rows
 
     @property
@@ -81,7 +93,43 @@ class Cluster:
     @property
     def known_members(self) -> tuple[Node, ...]:
         """The member nodes that were seen, whether or not all could be; for display."""
-        return tuple(n for n in self.nodes if n.membership != "decommissioned")
+        return tuple(n for n in self.nodes if n.membership not in _NO_MEMBERS)
+
+    @property
+    def ghosts(self) -> tuple[Node, ...]:
+        """Status records without a liveness record: left behind by nodes that are gone."""
+        return tuple(n for n in self.nodes if n.membership == "ghost")
+
+    def after_restart(self, node_id: int | None, target: Build) -> Cluster:
+        """The same picture once a node has been restarted on `target` and has settled.
+
+        Without `node_id` it is the only member that does not run the target's side yet; where there
+        is none, or several, nothing is replaced.
+        """
+        node = self._about_to_restart(node_id, target)
+        if node is None:
+            return self
+        settled = replace(
+            node,
+            build=target,
+            build_tag=str(target),
+            doubt="",
+            server_version=str(target.series),
+            liveness=Liveness.LIVE,
+            started_at=self.now - _LONG_SETTLED,
+            status_at=self.now,
+            seen_until=self.now + _RECORD_LASTS,
+            fresh=True,
+        )
+        nodes = tuple(settled if n is node else n for n in self.nodes)
+        return replace(self, nodes=nodes, restarted=node)
+
+    def _about_to_restart(self, node_id: int | None, target: Build) -> Node | None:
+        known = self.known_members
+        if node_id is not None:
+            return next((n for n in known if n.node_id == node_id), None)
+        old = [n for n in known if n.build is None or n.build.series < target.series]
+        return old[0] if len(old) == 1 else None
 
     @property
     def version(self) -> VersionState:
@@ -106,8 +154,10 @@ class Cluster:
         return next((row.value for row in rows if row.name == name), None)
 
     @property
-    def mixed(self) -> bool:
-        """True if the members seen do not all run the same build."""
+    def mixed(self) -> bool | None:
+        """True if the members seen do not all run the same build; None if the nodes were not seen."""
+        if self._nodes_missing is not None:
+            return None
         return len({n.build or n.build_tag for n in self.known_members}) > 1
 
     @property

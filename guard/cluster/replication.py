@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Final
 
-from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node
 from guard.cluster.picture import Cluster
 from guard.snapshot.model import Collected, CriticalLocalityRow, ReplicationStatsRow
@@ -14,20 +13,15 @@ from guard.snapshot.model import Collected, CriticalLocalityRow, ReplicationStat
 __all__ = [
     "critical_localities",
     "factors",
-    "is_up",
     "needed_voters",
     "replication_stats",
+    "report_made_at",
     "reports_made_after",
     "tolerated_failures",
 ]
 
 _FRESH: Final = dt.timedelta(minutes=5)  # kv.replication_reports.interval is one minute
 _LEAST_COPIES: Final = 3  # minReplicationFactor of the allocator
-
-
-def is_up(node: Node) -> bool:
-    """True if the node's liveness record has not run out."""
-    return node.liveness in (Liveness.LIVE, Liveness.DRAINING)
 
 
 def needed_voters(factor: int, nodes: int) -> int:
@@ -55,17 +49,22 @@ def factors(cluster: Cluster) -> tuple[int, ...] | None:
     return tuple(sorted({row.num_voters or row.num_replicas for row in section.rows}))
 
 
+def report_made_at(cluster: Cluster) -> dt.datetime | None:
+    """When the replication reports that were read were made; None if they do not say."""
+    made: list[dt.datetime] = []
+    for section in (cluster.snapshot.replication_stats, cluster.snapshot.critical_localities):
+        if isinstance(section, Collected):
+            made += [row.generated for row in section.rows if row.generated is not None]
+    return max(made, default=None)
+
+
 def reports_made_after(cluster: Cluster, nodes: Iterable[Node] = ()) -> dt.datetime | None:
     """When the replication reports were made, if lately and after these nodes went down; else None.
 
     They are rewritten about once a minute by whichever node leads; when that stops, they stay as
     they were.
     """
-    made: list[dt.datetime] = []
-    for section in (cluster.snapshot.replication_stats, cluster.snapshot.critical_localities):
-        if isinstance(section, Collected):
-            made += [row.generated for row in section.rows if row.generated is not None]
-    newest = max(made, default=None)
+    newest = report_made_at(cluster)
     if newest is None or cluster.now - newest > _FRESH:
         return None
     for node in nodes:

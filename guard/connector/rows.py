@@ -391,6 +391,20 @@ def _features(row: Row) -> model.FeaturesRow:
     )
 
 
+def _invalid_object(row: Row) -> model.InvalidObjectRow:
+    return model.InvalidObjectRow(object_id=_must_int(row, "id"), name=row.get("name"))
+
+
+def _virtual_cluster(row: Row) -> model.VirtualClusterRow:
+    return model.VirtualClusterRow(
+        virtual_cluster_id=_must_int(row, "id"), active=_bool(row.get("active"))
+    )
+
+
+def _counted(row: Row) -> model.CountRow:
+    return model.CountRow(count=_must_count(row, "count"))
+
+
 PARSERS: Final[dict[str, Callable[[Row], Any]]] = {
     "gossip_liveness": _liveness,
     "kv_node_liveness": _liveness,
@@ -418,5 +432,8 @@ PARSERS: Final[dict[str, Callable[[Row], Any]]] = {
     "role_default_features": _features,
     "statement_features": _features,
     "object_count": _features,
+    "invalid_objects": _invalid_object,
+    "virtual_clusters": _virtual_cluster,
+    "interleaved_tables": _counted,
 }
 """How to read a row of each section."""

@@ -498,6 +498,31 @@ LICENSE: Final = Statement(
     " ('seconds_until_enterprise_license_expiry', 'seconds_until_license_expiry'))"
     " AS seconds_left",
 )
+# What the server refuses to finalize for. It looks at every descriptor then, as this does; the words
+# about an object can quote it, and stay there.
+INVALID_OBJECTS: Final = Statement(
+    "invalid_objects",
+    "SELECT id, concat_ws('.', database_name, schema_name, obj_name) AS name"
+    ' FROM "".crdb_internal.invalid_objects LIMIT 100',
+    since=Series(21, 1),
+    limit=100,
+)
+VIRTUAL_CLUSTERS: Final = Statement(
+    "virtual_clusters",
+    "SELECT id, active FROM system.tenants ORDER BY id LIMIT 1000",
+    since=Series(20, 2),
+    limit=1000,
+)
+# v21.2 has no interleaved tables any more. Tables that the user may not see are left out.
+INTERLEAVED_TABLES: Final = Statement(
+    "interleaved_tables",
+    'SELECT count(*) AS count FROM "".crdb_internal.create_statements'
+    " WHERE create_statement LIKE '% INTERLEAVE IN PARENT %'",
+    since=Series(20, 2),
+    before=Series(21, 2),
+    admin=True,
+)
+
 SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
     # Answered from the gateway's memory, even without quorum: first, so that they always answer.
     "gossip_liveness": (GOSSIP_LIVENESS, GOSSIP_LIVENESS_20_1),
@@ -530,6 +555,9 @@ SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
     "zone_replicas": (ZONE_REPLICAS,),
     "license": (LICENSE,),
     "events": (EVENTS,),
+    "invalid_objects": (INVALID_OBJECTS,),
+    "virtual_clusters": (VIRTUAL_CLUSTERS,),
+    "interleaved_tables": (INTERLEAVED_TABLES,),
 }
 """For each section of the snapshot, the statements that can fill it, best first.
 

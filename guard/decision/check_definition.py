@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from guard.decision.result import Finding, Outcome, Step
+from guard.decision.table import TABLE
+from guard.snapshot.model import JobRow, ScheduleRow
 
 if TYPE_CHECKING:
+    from guard.cluster.members import Node
     from guard.decision.situation import Situation
 
 __all__ = ["ALL_STEPS", "DOCS", "UPGRADE_DOCS", "Check"]
@@ -16,6 +19,7 @@ __all__ = ["ALL_STEPS", "DOCS", "UPGRADE_DOCS", "Check"]
 ALL_STEPS: Final = (Step.START, Step.NEXT_NODE, Step.FINALIZE, Step.ROLLBACK, Step.VERIFY)
 DOCS: Final = "https://www.cockroachlabs.com/docs"
 UPGRADE_DOCS: Final = f"{DOCS}/stable/upgrade-cockroach-version"
+_NAMED: Final = 50  # jobs and schedules that a finding names one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,6 @@ class Check:
         docs: page to read.
         explain: the page that ``guard explain ID`` prints: the docstring of the check's module.
         run: the check itself; must yield at least one finding for each of its steps.
-        steps: the steps it has a say in.
-        with_finalize: True if it applies as well when a restart will finalize by itself.
         waivable: False for what no policy may switch off.
         aliases: former ids.
     """
@@ -41,10 +43,13 @@ class Check:
     docs: str
     explain: str
     run: Callable[[Situation], Iterator[Finding]]
-    steps: tuple[Step, ...] = ALL_STEPS
-    with_finalize: bool = False
     waivable: bool = True
     aliases: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps it has a say in, by the step table."""
+        return tuple(TABLE.get(self.id, dict.fromkeys(ALL_STEPS, "")))
 
     def finding(
         self,
@@ -55,8 +60,14 @@ class Check:
         evidence: dict[str, Any] | None = None,
         remedy: Iterable[str] = (),
         transient: bool = False,
+        nodes: Iterable[Node] = (),
+        jobs: Iterable[JobRow] = (),
+        schedules: Iterable[ScheduleRow] = (),
+        unseen: bool = False,
     ) -> Finding:
-        """A finding of this check."""
+        """A finding of this check; `nodes`, `jobs` and `schedules` are all that it rests on."""
+        job_ids = [str(job.job_id) for job in jobs]
+        schedule_ids = [str(schedule.schedule_id) for schedule in schedules]
         return Finding(
             check=self.id,
             outcome=outcome,
@@ -66,4 +77,9 @@ class Check:
             remedy=tuple(remedy),
             docs=self.docs,
             transient=transient,
+            nodes=tuple(sorted(node.node_id for node in nodes)),
+            jobs=tuple(job_ids[:_NAMED]),
+            schedules=tuple(schedule_ids[:_NAMED]),
+            more=len(job_ids[_NAMED:]) + len(schedule_ids[_NAMED:]),
+            unseen=unseen,
         )

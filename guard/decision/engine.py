@@ -15,9 +15,8 @@ from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
 from guard.decision.check_definition import Check
 from guard.decision.checks import ALL
-from guard.decision.checks.auto_finalization import restart_finalizes
 from guard.decision.fingerprint import fingerprint, moved
-from guard.decision.infer import infer_step, infer_target
+from guard.decision.infer import infer_step, infer_target, named_target
 from guard.decision.policy.apply import Ids, Question, apply_policy, target_finding
 from guard.decision.policy.rules import Policy, Thresholds
 from guard.decision.result import ClusterSummary, Decision, Finding, NodeSummary, Outcome, Step, Verdict
@@ -81,6 +80,8 @@ def evaluate(
     step = Step(step)
     wanted = Build.parse(target) if isinstance(target, str) else target
     cluster = Cluster.of(snapshot)
+    if wanted is not None:
+        wanted = named_target(cluster, wanted)
     connected = isinstance(snapshot.connection, Connection)
     inferred, reason = connected and step is Step.AUTO, "named by the caller" if connected else ""
     if inferred:
@@ -193,7 +194,7 @@ def _run_all(situation: Situation, checks: Sequence[Check]) -> tuple[Finding, ..
             )
         )
     try:
-        finalizes = restart_finalizes(situation)
+        finalizes = situation.finalizes
     except NotCollected:
         finalizes = False  # auto-finalization has already reported that it could not look
     if finalizes:
@@ -208,7 +209,7 @@ def _finalize_column(
     known = {(f.check, f.outcome, f.title) for f in already}
     added = []
     for check in checks:
-        if not (check.with_finalize and Step.FINALIZE in check.steps):
+        if Step.FINALIZE not in check.steps:
             continue
         for finding in _run(check, situation):
             bad = finding.outcome in (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN)
@@ -223,7 +224,7 @@ def _as_finalize(finding: Finding) -> Finding:
     return msgspec.structs.replace(
         finding,
         detail=f"{finding.detail} Judged as finalize: this restart finalizes the upgrade.".strip(),
-        evidence=finding.evidence | {"column": Step.FINALIZE.value},
+        judged_as=Step.FINALIZE,
     )
 
 
@@ -247,6 +248,7 @@ def _run(check: Check, situation: Situation) -> list[Finding]:
                 remedy=missing.why.remedy,
                 docs=check.docs,
                 transient=missing.why.reason in PASSING,
+                unseen=True,
             )
         )
     except Exception as error:  # noqa: BLE001 - a crashed check must not look like a passed one
@@ -284,11 +286,13 @@ def _verdict(findings: Iterable[Finding]) -> Verdict:
 
 
 def _summary(snapshot: Snapshot, cluster: Cluster) -> ClusterSummary:
+    active: str | None
+    final: bool | None
     try:
         version = cluster.version
         active, final = version.active.text, version.active.is_final and not version.migrating
     except NotCollected:
-        active, final = None, False
+        active, final = None, None
     gateway = None
     if isinstance(snapshot.connection, Connection):
         gateway = f"{snapshot.connection.host}:{snapshot.connection.port}"

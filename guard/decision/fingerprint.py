@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from guard.cluster.jobs import due_schedules, is_possible_backup
+from guard.cluster.jobs import is_possible_backup
 from guard.cluster.missing import NotCollected
+from guard.cluster.schedules import due_schedules
 from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow, Snapshot, Unavailable

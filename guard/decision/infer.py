@@ -9,7 +9,7 @@ from guard.cluster.picture import Cluster
 from guard.decision.result import Step
 from guard.versions import Build
 
-__all__ = ["Inference", "infer_step", "infer_target"]
+__all__ = ["Inference", "infer_step", "infer_target", "named_target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +24,39 @@ def _list(builds: set[Build]) -> str:
     return ", ".join(str(build) for build in sorted(builds))
 
 
+def named_target(cluster: Cluster, target: Build) -> Build:
+    """The build that the caller means: the one named, or its custom twin that the nodes report.
+
+    A node that reports ``v22.2.19-dirty`` or ``v22.2.19-64-g…`` runs the release that people call
+    v22.2.19. Only where no node reports the very build that was named.
+    """
+    seen = {n.build for n in cluster.known_members if n.build is not None}
+    if target in seen or not target.is_production:
+        return target
+    twins = [build for build in seen if build.is_custom and build.release == target]
+    return max(twins, default=target)
+
+
 def infer_target(cluster: Cluster, step: Step) -> Build | None:
     """The build the cluster is moving to, when the caller named none.
 
     The newest build of the members; for a rollback the newest build of the active series that a
-    member still runs. None if the members are not known or none fits.
+    member still runs. For the next node only where an upgrade is visibly under way: builds differ,
+    or a series is ahead of the cluster version. None if the members are not known or none fits.
     """
     try:
-        members = cluster.members
+        members, active = cluster.members, cluster.version.series
     except NotCollected:
         return None
-    builds = [n.build for n in members if n.build is not None]
+    builds = {n.build for n in members if n.build is not None}
     if step is Step.START or not builds:
         return None
+    newest = max(builds)
     if step is Step.ROLLBACK:
-        try:
-            active = cluster.version.series
-        except NotCollected:
-            return None
-        newest = max(builds)
-        old = [b for b in builds if b.series == active and b < newest]
-        return max(old, default=None)
-    return max(builds)
+        return max((b for b in builds if b.series == active and b < newest), default=None)
+    if step is Step.NEXT_NODE and len(builds) == 1 and newest.series == active:
+        return None
+    return newest
 
 
 def infer_step(cluster: Cluster, target: Build | None, node_id: int | None = None) -> Inference:
@@ -108,9 +119,15 @@ def _infer(cluster: Cluster, target: Build | None) -> Inference:
 
 def _towards(target: Build, known: set[Build], newest: Build, ahead: bool) -> Inference | None:
     """What a named target tells; None if it is what every node runs."""
-    if target < newest:
+    if target < newest and target in known:
         return Inference(
             Step.ROLLBACK, f"the target {target} is older than {newest}, which a node runs"
+        )
+    if target < newest:
+        return Inference(
+            Step.AUTO,
+            f"cannot tell: the target {target} is older than {newest}, which a node runs, and no node "
+            f"runs {target}; a rollback to it is --step rollback, and a slip of the pen is more likely",
         )
     if target > newest and ahead and target.series == newest.series:
         return Inference(

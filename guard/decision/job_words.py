@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from guard.cluster.jobs import Activity
+from guard.cluster.jobs import Activity, is_paused, is_stuck
 from guard.decision.phrases import age
 from guard.snapshot.model import JobRow, ScheduleRow
 
 __all__ = [
     "activity_evidence",
     "activity_text",
+    "ends_by_itself",
     "job_evidence",
     "job_text",
     "schedule_evidence",
     "schedule_text",
+    "way_to_end",
 ]
+
+_SAID: Final = 200  # characters of a job's own words
+_TELLING: Final = frozenset(
+    {
+        "MIGRATION",
+        "SCHEMA CHANGE",
+        "NEW SCHEMA CHANGE",
+        "TYPEDESC SCHEMA CHANGE",
+        "RESTORE",
+        "IMPORT",
+        "BACKUP",
+    }
+)
+"""Types whose status in words is about the job and nothing else."""
 
 
 def activity_text(activity: Activity, now: dt.datetime) -> str:
@@ -41,7 +57,41 @@ def job_text(job: JobRow, now: dt.datetime) -> str:
         text += f", {job.fraction_completed:.0%} done"
     if job.schedule_id is not None:
         text += f", of schedule {job.schedule_id}"
-    return text + (f", owner {job.owner}" if job.owner else "")
+    if job.owner:
+        text += f", owner {job.owner}"
+    if job.running_status and job.job_type in _TELLING:
+        text += f", says: {' '.join(job.running_status.split())[:_SAID]!r}"
+    return text
+
+
+def way_to_end(jobs: Sequence[JobRow], now: dt.datetime) -> tuple[str, ...]:
+    """The remedy for jobs that stand in the way: what it takes to make the first of each kind end."""
+    paused = [job for job in jobs if is_paused(job)]
+    stuck = [job for job in jobs if is_stuck(job, now)]
+    moving = [job for job in jobs if job not in paused and job not in stuck]
+    remedy = [
+        f"It is paused and will not end by itself: RESUME JOB {job.job_id}; or CANCEL JOB {job.job_id};"
+        for job in paused[:2]
+    ]
+    for job in stuck[:2]:
+        where = f" on n{job.coordinator_id}" if job.coordinator_id else ""
+        remedy += [
+            f"It has been {job.status} for too long and will not end by itself. See its error: "
+            f"SHOW JOB {job.job_id};",
+            f"Look for the job in the log of its coordinator{where}; cure what it names, or ask "
+            "Cockroach Labs support before the upgrade.",
+        ]
+    if moving:
+        remedy += [
+            f"Wait for it: SHOW JOB WHEN COMPLETE {moving[0].job_id};",
+            "Or let guard wait: guard check --wait 30m",
+        ]
+    return tuple(remedy)
+
+
+def ends_by_itself(jobs: Iterable[JobRow], now: dt.datetime) -> bool:
+    """True if waiting ends all of these jobs: none is paused or stuck."""
+    return not any(is_paused(job) or is_stuck(job, now) for job in jobs)
 
 
 def schedule_text(schedule: ScheduleRow, now: dt.datetime) -> str:

@@ -26,7 +26,8 @@ __all__ = [
     "Waiver",
 ]
 
-REPORT_SCHEMA_VERSION: Final = "1"
+REPORT_SCHEMA_VERSION: Final = "2"
+"""2: `cluster.mixed` and `cluster.final` are null where nothing was seen."""
 
 
 class Step(StrEnum):
@@ -101,6 +102,12 @@ class Finding(_Struct, frozen=True):
         docs: page to read.
         transient: True if waiting can clear it.
         waiver: set if the finding does not count, and by whom.
+        nodes: ids of all the nodes it rests on.
+        jobs: ids of the jobs it rests on, at most 50; `more` says how many were left out.
+        schedules: ids of the schedules it rests on, likewise.
+        more: how many further jobs and schedules it rests on.
+        unseen: True if it is unknown because guard could not look; nothing can waive that.
+        judged_as: the step whose column it is judged by, if that is not the step asked about.
     """
 
     check: str
@@ -112,6 +119,12 @@ class Finding(_Struct, frozen=True):
     docs: str = ""
     transient: bool = False
     waiver: Waiver | None = None
+    nodes: tuple[int, ...] = ()
+    jobs: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
+    more: int = 0
+    unseen: bool = False
+    judged_as: Step | None = None
 
 
 class NodeSummary(_Struct, frozen=True):
@@ -128,11 +141,11 @@ class NodeSummary(_Struct, frozen=True):
 
 
 class ClusterSummary(_Struct, frozen=True):
-    """The cluster as far as it was seen."""
+    """The cluster as far as it was seen; None is what was not."""
 
     active_version: str | None
-    final: bool
-    mixed: bool
+    final: bool | None
+    mixed: bool | None
     nodes: tuple[NodeSummary, ...]
     gateway: str | None
     cluster_id: str | None = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from guard.cluster.hop import Hop, hop_of, restart_finalizes
 from guard.cluster.members import Node
 from guard.cluster.picture import Cluster
 from guard.decision.result import Step
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Situation"]
 
+_OLD_CLI: Final = Series(21, 2)
+_NEW_CLI: Final = Series(22, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -27,8 +32,6 @@ class Situation:
         target: the build being moved to; None where there is none or it could not be inferred.
         node_id: the node about to be restarted, if the caller named it.
         window: how far ahead a scheduled backup counts as due.
-        finalizing: True while judging what finalizing would do although the step is another one,
-            because this restart will make the cluster finalize by itself.
     """
 
     cluster: Cluster
@@ -38,41 +41,55 @@ class Situation:
     window: dt.timedelta
     thresholds: Thresholds
     catalog: Catalog
-    finalizing: bool = False
 
-    def as_finalize(self) -> Situation:
-        """The same question for the finalization that this restart sets off."""
-        return replace(self, step=Step.FINALIZE, finalizing=True)
+    @property
+    def hop(self) -> Hop | None:
+        """The hop to the target, None without a target. Raises `NotCollected`."""
+        return None if self.target is None else hop_of(self.cluster, self.target)
 
     @property
     def is_patch(self) -> bool:
         """True if the target belongs to the series that is active. Raises `NotCollected`."""
         return self.target is not None and self.target.series == self.cluster.active_series
 
-    def is_hop(self, source: Series, target: Series) -> bool:
-        """True while the cluster moves, or is about to move, from one series to another.
+    @property
+    def opens(self) -> bool:
+        """True if this is the first restart of the upgrade, whatever it is called.
 
-        That is: the cluster version is not yet final on `target`, it comes from `source`, and the
-        target or a member node is on `target`. Raises `NotCollected`.
+        What is judged of the target at `start` must not be missed by beginning with next-node.
+        Raises `NotCollected`.
         """
-        version = self.cluster.version
-        if version.active.is_final and not version.migrating:
-            if version.series != source:
-                return False
-        elif version.series not in (source, target):
-            return False
-        builds = [n.build for n in self.cluster.members if n.build is not None]
-        if self.target is not None:
-            builds.append(self.target)
-        return any(b.series == target for b in builds)
+        if self.step is Step.NEXT_NODE and self.hop is not None:
+            return not self.hop.begun
+        return self.step is Step.START
 
     @property
-    def old_nodes(self) -> tuple[Node, ...]:
-        """Members that still have to be restarted on the target. Raises `NotCollected`."""
-        if self.target is None:
-            return ()
-        if self.is_patch:
-            return tuple(n for n in self.cluster.members if n.build is None or n.build < self.target)
-        return tuple(
-            n for n in self.cluster.members if n.build is None or n.build.series < self.target.series
+    def finalizes(self) -> bool:
+        """True if what is asked for is a restart that lets the cluster finalize by itself.
+
+        That is the last old node of a major upgrade, at `start` the only node of a cluster.
+        Raises `NotCollected`.
+        """
+        if self.step is Step.START and len(self.cluster.members) != 1:
+            return False
+        return self.step in (Step.START, Step.NEXT_NODE) and restart_finalizes(
+            self.cluster, self.target, self.node_id
         )
+
+    def as_finalize(self) -> Situation:
+        """The question of finalizing, put to the cluster as it will be after this restart."""
+        after = self.cluster
+        if self.target is not None:
+            after = after.after_restart(self.node_id, self.target)
+        return replace(self, step=Step.FINALIZE, cluster=after, node_id=None)
+
+    def decommission(self, nodes: Iterable[Node]) -> str:
+        """The remedy for nodes that are gone for good, all of them in one command.
+
+        While v21.2 and v22.1 are mixed the command must be that of the old binary: the new one
+        drains the node that it talks to (cockroach#85455).
+        """
+        ids = " ".join(str(node.node_id) for node in nodes)
+        builds = {n.build.series for n in self.cluster.known_members if n.build is not None}
+        old = f", with the v{_OLD_CLI} binary" if {_OLD_CLI, _NEW_CLI} <= builds else ""
+        return f"If gone for good{old}: cockroach node decommission {ids}"

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from guard.catalog.answers import Answer, ReleaseStatus
+from guard.catalog.hops import no_way_out
 from guard.plan.hop import Hop, describe_hop
 from guard.plan.release import choose_release
 from guard.plan.under_way import UnderWay, finish, refuse, roll_back
-from guard.versions import Build, Phase, Series
+from guard.versions import Build, Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from guard.catalog.catalog import Catalog
 
 __all__ = ["Plan", "make_plan"]
-
-_NO_WAY_FROM_ALPHA_SINCE: Final = Series(22, 2)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -187,9 +186,7 @@ def _summary(hops: Sequence[Hop]) -> str:
 
 def _refuse_source(source: Build | Series) -> tuple[Answer, str] | None:
     """Refuse the way out of an alpha build: releases overview, v22.2 and later."""
-    if not isinstance(source, Build) or source.phase is not Phase.ALPHA:
-        return None
-    if source.series < _NO_WAY_FROM_ALPHA_SINCE:
+    if not isinstance(source, Build) or not no_way_out(source):
         return None
     return (
         Answer.NO,

@@ -24,6 +24,7 @@ __all__ = [
     "Collected",
     "Connection",
     "Count",
+    "CountRow",
     "CriticalLocalityRow",
     "EventRow",
     "FeatureRow",
@@ -31,6 +32,7 @@ __all__ = [
     "GossipNodeRow",
     "HostAttempt",
     "IdentityRow",
+    "InvalidObjectRow",
     "JobRow",
     "KvVersionRow",
     "LicenseRow",
@@ -49,6 +51,7 @@ __all__ = [
     "Time",
     "Unavailable",
     "VariableRow",
+    "VirtualClusterRow",
     "ZoneReplicasRow",
 ]
 
@@ -388,6 +391,26 @@ class FeaturesRow(_Struct, frozen=True):
     items: dict[str, tuple[str, ...]] = {}
 
 
+class InvalidObjectRow(_Struct, frozen=True):
+    """An object whose descriptor the server finds invalid; its own words about it are not read."""
+
+    object_id: int
+    name: str | None
+
+
+class VirtualClusterRow(_Struct, frozen=True):
+    """A virtual cluster of the storage cluster; number 1 is the system virtual cluster itself."""
+
+    virtual_cluster_id: int
+    active: bool | None
+
+
+class CountRow(_Struct, frozen=True):
+    """How many there are of what a section is about."""
+
+    count: Count
+
+
 class Snapshot(_Struct, frozen=True):
     """One look at a cluster through one gateway.
 
@@ -433,3 +456,6 @@ class Snapshot(_Struct, frozen=True):
     role_default_features: Section[FeaturesRow] = _NOT_ASKED
     statement_features: Section[FeaturesRow] = _NOT_ASKED
     object_count: Section[FeaturesRow] = _NOT_ASKED
+    invalid_objects: Section[InvalidObjectRow] = _NOT_ASKED
+    virtual_clusters: Section[VirtualClusterRow] = _NOT_ASKED
+    interleaved_tables: Section[CountRow] = _NOT_ASKED

@@ -40,6 +40,7 @@ _SYSTEM_TABLES: Final = frozenset(
         "role_default_features",
         "statement_features",
         "object_count",
+        "virtual_clusters",
     }
 )
 

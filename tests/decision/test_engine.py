@@ -388,7 +388,7 @@ def test_the_finalize_column_is_judged_on_the_last_old_node(left: int) -> None:
     nodes = [node(i, "v21.2.1" if i <= 3 - left else "v21.1.12") for i in (1, 2, 3)]
     seen = snapshot(nodes, jobs=[job(job_type="SCHEMA CHANGE")])
     blocking = ask(seen, "next-node", "v21.2.1").of(Outcome.BLOCK)
-    assert [f.evidence.get("column") for f in blocking if f.check == "schema-changes"] == ["finalize"]
+    assert [f.judged_as for f in blocking if f.check == "schema-changes"] == ["finalize"]
 
 
 def test_what_both_columns_say_is_said_once() -> None:

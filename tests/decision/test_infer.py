@@ -25,7 +25,6 @@ OLD, MIXED, NEW = three(), nodes("v21.2.1", "v21.1.11", "v21.1.11"), three("v21.
         (OLD, "21.1", "v21.1.11", Step.VERIFY, "v21.1.11"),
         (OLD, "21.1", "v21.1.12", Step.START, "v21.1.12"),
         (OLD, "21.1", "v21.2.1", Step.START, "v21.2.1"),
-        (OLD, "21.1", "v21.1.10", Step.ROLLBACK, "v21.1.10"),
         # between two series
         (MIXED, "21.1", None, Step.NEXT_NODE, "v21.2.1"),
         (MIXED, "21.1", "v21.2.1", Step.NEXT_NODE, "v21.2.1"),
@@ -39,7 +38,6 @@ OLD, MIXED, NEW = three(), nodes("v21.2.1", "v21.1.11", "v21.1.11"), three("v21.
         (NEW, "21.1", None, Step.FINALIZE, "v21.2.1"),
         (NEW, "21.1", "v21.2.1", Step.FINALIZE, "v21.2.1"),
         (nodes("v21.2.1", "v21.2.0"), "21.1", None, Step.FINALIZE, "v21.2.1"),
-        (NEW, "21.1", "v21.1.11", Step.ROLLBACK, "v21.1.11"),
         # final
         (NEW, "21.2", None, Step.VERIFY, "v21.2.1"),
         (NEW, "21.2", "v21.2.1", Step.VERIFY, "v21.2.1"),
@@ -54,6 +52,17 @@ def test_the_step_that_comes_next(
     assert (decision.step, decision.target) == (step, to)
     assert decision.step_inferred
     assert decision.step_reason
+
+
+@pytest.mark.parametrize(
+    ("built", "target"), [(OLD, "v21.1.10"), (NEW, "v21.1.11"), (three("v24.3.30"), "v24.3.3")]
+)
+def test_an_older_target_that_no_node_runs_is_a_slip_or_needs_the_step(
+    built: list[Node], target: str
+) -> None:
+    decision = evaluate(snapshot(built), target=target)
+    assert (decision.verdict, decision.step) == (Verdict.UNKNOWN, Step.AUTO)
+    assert "--step" in " ".join(f.detail + " ".join(f.remedy) for f in decision.findings)
 
 
 def test_a_named_step_is_not_inferred() -> None:

@@ -69,13 +69,19 @@ def test_the_keys_are_frozen() -> None:
         "docs",
         "transient",
         "waiver",
+        "nodes",
+        "jobs",
+        "schedules",
+        "more",
+        "unseen",
+        "judged_as",
     }
     assert set(found["findings"][0]["waiver"]) == {"reason", "owner", "expires", "source"}
 
 
 def test_the_values_are_frozen() -> None:
     found = report(decision(finding()))
-    assert (found["schema_version"], found["verdict"], found["exit_code"]) == ("1", "block", 10)
+    assert (found["schema_version"], found["verdict"], found["exit_code"]) == ("2", "block", 10)
     assert found["looks"] == ["2026-11-22T02:00:00Z"]
     assert found["taken_at"] == NOW.isoformat().replace("+00:00", "Z")
     assert found["catalog_date"] == "2026-11-22"

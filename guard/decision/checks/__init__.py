@@ -19,6 +19,10 @@ from guard.decision.checks import (
     connection,
     decommissioning,
     draining,
+    imports,
+    interleaved_tables,
+    invalid_objects,
+    job_backlog,
     license,  # noqa: A004 - the check's name
     migrations,
     mixed_version,
@@ -26,6 +30,7 @@ from guard.decision.checks import (
     quorum_safety,
     range_health,
     recent_backup,
+    replication_streams,
     restore_compatibility,
     restores,
     rollout_age,
@@ -33,7 +38,10 @@ from guard.decision.checks import (
     scheduled_backups,
     schema_changes,
     target_release,
+    unlisted_release,
+    unnamed_jobs,
     upgrade_path,
+    virtual_clusters,
     visibility,
 )
 
@@ -48,6 +56,7 @@ ALL: Final[tuple[Check, ...]] = (
     migrations.CHECK,
     upgrade_path.CHECK,
     target_release.CHECK,
+    unlisted_release.CHECK,
     license.CHECK,
     auto_finalization.CHECK,
     rollout_age.CHECK,
@@ -61,7 +70,15 @@ ALL: Final[tuple[Check, ...]] = (
     recent_backup.CHECK,
     restores.CHECK,
     restore_compatibility.CHECK,
+    imports.CHECK,
+    replication_streams.CHECK,
     schema_changes.CHECK,
+    unnamed_jobs.CHECK,
+    job_backlog.CHECK,
+    # What would the server refuse?
+    invalid_objects.CHECK,
+    virtual_clusters.CHECK,
+    interleaved_tables.CHECK,
     # Does it bear that a node stops?
     node_liveness.CHECK,
     draining.CHECK,

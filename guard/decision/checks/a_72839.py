@@ -1,9 +1,9 @@
 """A-72839: backups fail while a cluster moves from v21.1 to v21.2.
 
-Two defects hide behind it. Nodes on v21.2.0 cannot back up until the upgrade is finalized; v21.2.1
-repairs that. And a v21.1 node that backs up data on a v21.2 node of any patch fails, unless it uses
-the newer data path, which v21.1.12 and later have behind the setting
-``bulkio.backup.experimental_21_2_mode.enabled``.
+Published 2021-11-18. Two defects hide behind it. Nodes on v21.2.0 cannot back up until the upgrade is
+finalized; v21.2.1 repairs that. And a v21.1 node that backs up data on a v21.2 node of any patch
+fails, unless it uses the newer data path, which v21.1.12 and later have behind the setting
+``bulkio.backup.experimental_21_2_mode.enabled``; it exists only there.
 
 Backup *activity* is a BACKUP job in any non-terminal status, or a backup schedule due within the
 window. Backups are *expected* if there is activity, an active backup schedule, or any BACKUP job in
@@ -14,13 +14,22 @@ the job history.
   everywhere but the setting not true the same, the remedy being the setting; with it true, only
   activity blocks.
 - next-node, mixed, anything on v21.2.0: activity blocks; without it a warning names both ways out.
-- next-node, mixed, new nodes on v21.2.1 or later: activity blocks unless the setting is true, then
-  it warns.
+- next-node, mixed, new nodes on v21.2.1 or later: activity blocks unless the setting is true and every
+  v21.1 node is on v21.1.12 or later, which have it; then it warns.
 - finalize: passes, it is the remedy. rollback: passes, it is the other one.
-- verify: lists the BACKUP jobs that failed or were cancelled since the first node ran v21.2.
+- verify: while it is not final, warns that v21.2.0 cannot back up. Once it is, lists the BACKUP jobs
+  that failed or were cancelled while the cluster was mixed: warn, review the archives. When that was
+  is told by the event log or by the start of the processes, if none was restarted since; where
+  neither tells, guard does not say that none failed.
 
 Patch upgrades and all other upgrades are not affected. A block by activity is transient: waiting
-clears it. Reads nodes, settings, jobs, schedules and the job history.
+clears it, unless a backup is paused or stuck, or schedules are overdue or leave no gap. Then pause
+them: PAUSE SCHEDULE. Reads nodes, settings, jobs, schedules, the job history, migrations and events.
+
+To protect backups on v21.1.12 or later, before the first restart:
+``SET CLUSTER SETTING bulkio.backup.experimental_21_2_mode.enabled = true;``
+
+Source: https://www.cockroachlabs.com/docs/advisories/a72839
 """
 
 from __future__ import annotations
@@ -29,18 +38,28 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
-from guard.cluster.jobs import Activity, active_backups, backup_activity, is_possible_backup
+from guard.cluster.finalization import Finalization
+from guard.cluster.hop import is_between
+from guard.cluster.jobs import (
+    Activity,
+    active_backups,
+    backup_activity,
+    ended_badly,
+    history_reaches_back_to,
+    is_possible_backup,
+)
 from guard.cluster.members import Node
 from guard.cluster.missing import NotCollected
+from guard.cluster.mixed_window import MixedWindow, finalized_at, mixed_window
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.job_words import activity_evidence, activity_text, job_evidence, job_text
 from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
-from guard.snapshot.model import Collected, Reason, Unavailable
+from guard.snapshot.model import Collected, JobRow, Reason, Unavailable
 from guard.versions import Build, Series
 
-__all__ = ["CHECK", "backups_would_fail"]
+__all__ = ["CHECK"]
 
 _OLD: Final = Series(21, 1)
 _NEW: Final = Series(21, 2)
@@ -48,10 +67,17 @@ _REPAIRED: Final = Build(21, 2, 1)
 _HAS_SETTING: Final = Build(21, 1, 12)
 _SETTING: Final = "bulkio.backup.experimental_21_2_mode.enabled"
 _SET: Final = f"SET CLUSTER SETTING {_SETTING} = true;"
+_JOBS_KEPT: Final = dt.timedelta(days=14)  # jobs.retention_time
+_WAIT: Final = "Wait for it, or let guard wait: guard check --wait 30m"
 
 
 def _old_nodes(situation: Situation) -> tuple[Node, ...]:
     return tuple(n for n in situation.cluster.members if n.build is None or n.build.series == _OLD)
+
+
+def _too_old(situation: Situation) -> tuple[Node, ...]:
+    """v21.1 nodes that lack the newer data path."""
+    return tuple(n for n in _old_nodes(situation) if n.build is None or n.build < _HAS_SETTING)
 
 
 def _new_builds(situation: Situation) -> tuple[Build, ...]:
@@ -70,26 +96,14 @@ def _setting_is_true(situation: Situation) -> bool:
     return situation.cluster.setting(_SETTING) == "true"
 
 
-def backups_would_fail(situation: Situation) -> bool:
-    """True if a backup that runs during this step would fail. Raises `NotCollected`."""
-    if situation.step not in (Step.START, Step.NEXT_NODE) or situation.finalizing:
-        return False
-    if not situation.is_hop(_OLD, _NEW):
-        return False
-    if any(build < _REPAIRED for build in _new_builds(situation)):
-        return True
-    if not _any_new_node(situation):
-        return True  # nothing is protected before the first restart: let it end first
-    return bool(_old_nodes(situation)) and not _setting_is_true(situation)
-
-
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield findings by the state's row of the table."""
     version = situation.cluster.version
-    if situation.step is Step.VERIFY and version.series == _NEW and not version.migrating:
-        yield from _verify(situation)
+    final = version.series == _NEW and version.active.is_final and not version.migrating
+    if situation.step is Step.VERIFY and final:
+        yield from _after(situation)
         return
-    if not situation.is_hop(_OLD, _NEW):
+    if not is_between(situation.cluster, situation.target, _OLD, _NEW):
         yield CHECK.finding(
             Outcome.NOT_APPLICABLE,
             "this is not an upgrade from v21.1 to v21.2",
@@ -103,10 +117,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         return
     match situation.step:
         case Step.START | Step.NEXT_NODE:
-            if _any_new_node(situation):
-                yield from _mixed(situation)
-            else:
-                yield from _before(situation)
+            yield _mixed(situation) if _any_new_node(situation) else _before(situation)
         case Step.FINALIZE:
             yield from _finalize(situation)
         case Step.ROLLBACK:
@@ -116,16 +127,27 @@ def run(situation: Situation) -> Iterator[Finding]:
                 "It is one of the two remedies that the advisory names.",
             )
         case _:
-            yield CHECK.finding(
-                Outcome.WARN,
-                "backups keep failing until the upgrade to v21.2 is finalized",
-                evidence={"active_version": version.active.text},
-                remedy=("RESET CLUSTER SETTING cluster.preserve_downgrade_option;",),
-            )
+            yield _unfinalized(situation)
 
 
-def _blocked_by(situation: Situation, activity: Activity, why: str, remedy: tuple[str, ...]) -> Finding:
+def _blocked_by(situation: Situation, activity: Activity, why: str, *remedy: str) -> Finding:
     what = "a backup is running" if activity.jobs else "a scheduled backup is due"
+    pause = tuple(f"PAUSE SCHEDULE {s.schedule_id};" for s in activity.due[:3])
+    if activity.clears_by_itself:
+        remedy = (
+            _WAIT,
+            *(("Or pause the schedule for the upgrade:", *pause) if pause else ()),
+            *remedy,
+        )
+    elif pause and activity.incessant:
+        remedy = (
+            "Waiting will not clear it: pause the schedules, and resume them after the upgrade.",
+            *pause,
+            *remedy,
+        )
+    else:
+        ids = listed(job.job_id for job in activity.jobs)
+        remedy = (f"Waiting will not clear it: resume or cancel {ids}.", *remedy)
     return CHECK.finding(
         Outcome.BLOCK,
         f"{what} and will fail while the cluster is between v21.1 and v21.2",
@@ -133,40 +155,49 @@ def _blocked_by(situation: Situation, activity: Activity, why: str, remedy: tupl
         evidence=activity_evidence(activity),
         remedy=remedy,
         transient=activity.clears_by_itself,
+        jobs=activity.jobs,
+        schedules=activity.due,
     )
 
 
-def _before(situation: Situation) -> Iterator[Finding]:
+def _before(situation: Situation) -> Finding:
     """No node runs v21.2 yet."""
     target = situation.target
     if target is not None and target < _REPAIRED:
-        yield CHECK.finding(
+        return CHECK.finding(
             Outcome.BLOCK,
             f"{target} cannot back up until the upgrade is finalized: choose v21.2.1 or later",
             "The defect is repaired in v21.2.1.",
             evidence={"target": str(target), "repaired_in": str(_REPAIRED)},
-            remedy=("Upgrade to v21.2.1 or later: guard check --step start --target v21.2.1",),
+            remedy=(f"guard check --step start --target {_better_target(situation)}",),
         )
-        return
-    too_old = [n for n in situation.cluster.members if n.build is not None and n.build < _HAS_SETTING]
-    protected = not too_old and _setting_is_true(situation)
-    if protected:
-        activity = backup_activity(situation.cluster, situation.window)
-        if activity:
-            yield _blocked_by(
-                situation,
-                activity,
-                "Let it end before the first node is restarted.",
-                ("Wait for it, or let guard wait: guard check --wait 30m",),
-            )
-            return
-        yield CHECK.finding(
-            Outcome.PASS,
-            f"every node is on v21.1.12 or later and {_SETTING} is true",
-            "Backups are less likely to fail while the versions are mixed.",
-            evidence={_SETTING: "true"},
-        )
-        return
+    if not _too_old(situation) and _setting_is_true(situation):
+        return _protected(situation)
+    return _unprotected(situation)
+
+
+def _better_target(situation: Situation) -> Build:
+    """The v21.2 release that the catalog would choose."""
+    from guard.plan.release import choose_release  # only this one remedy needs it
+
+    chosen = choose_release(situation.catalog, _OLD, _NEW)
+    return chosen[0] if chosen is not None else _REPAIRED
+
+
+def _protected(situation: Situation) -> Finding:
+    activity = backup_activity(situation.cluster, situation.window)
+    if activity:
+        return _blocked_by(situation, activity, "Let it end before the first node is restarted.")
+    return CHECK.finding(
+        Outcome.PASS,
+        f"every node is on v21.1.12 or later and {_SETTING} is true",
+        "Backups are less likely to fail while the versions are mixed.",
+        evidence={_SETTING: "true"},
+    )
+
+
+def _unprotected(situation: Situation) -> Finding:
+    too_old = _too_old(situation)
     remedy = _protect(situation, too_old)
     expected = _expected(situation)
     evidence = {
@@ -174,31 +205,31 @@ def _before(situation: Situation) -> Iterator[Finding]:
         _SETTING: situation.cluster.setting(_SETTING),
         "backups_expected": expected or "no",
     }
-    if expected:
-        yield CHECK.finding(
-            Outcome.BLOCK,
-            "backups would fail during this upgrade, and this cluster takes backups",
-            f"{expected}. "
-            + (
-                f"{listed(n.name for n in too_old)} are older than v21.1.12, which has the "
-                "setting that protects backups."
-                if too_old
-                else f"{_SETTING} is not true."
-            ),
-            evidence=evidence,
-            remedy=remedy,
-        )
-    else:
-        yield CHECK.finding(
+    if not expected:
+        return CHECK.finding(
             Outcome.WARN,
             "a backup that is taken during this upgrade would fail",
             "This cluster has no backup job in its history and no active backup schedule.",
             evidence=evidence,
             remedy=remedy,
         )
+    return CHECK.finding(
+        Outcome.BLOCK,
+        "backups would fail during this upgrade, and this cluster takes backups",
+        f"{expected}. "
+        + (
+            f"{listed(n.name for n in too_old)} are older than v21.1.12, which has the "
+            "setting that protects backups."
+            if too_old
+            else f"{_SETTING} is not true."
+        ),
+        evidence=evidence,
+        remedy=remedy,
+        nodes=too_old,
+    )
 
 
-def _protect(situation: Situation, too_old: list[Node]) -> tuple[str, ...]:
+def _protect(situation: Situation, too_old: tuple[Node, ...]) -> tuple[str, ...]:
     if too_old:
         return (
             f"Patch {listed(n.name for n in too_old)} to v21.1.12 or later first.",
@@ -229,31 +260,26 @@ def _expected(situation: Situation) -> str:
                 reason=Reason.ERROR,
                 message="guard reads only the newest finished jobs, to spare the cluster, and there "
                 "was no backup among them; older ones were not looked at",
-                remedy=_protect(situation, []),
+                remedy=_protect(situation, ()),
             ),
         )
     return ""
 
 
-def _mixed(situation: Situation) -> Iterator[Finding]:
+def _mixed(situation: Situation) -> Finding:
     """Some node runs v21.2 and the upgrade is not finalized."""
     activity = backup_activity(situation.cluster, situation.window)
     affected = [b for b in _new_builds(situation) if b < _REPAIRED]
-    left = _old_nodes(situation)
     evidence = activity_evidence(activity) | {"affected_builds": [str(b) for b in affected]}
+    if affected and activity:
+        return _blocked_by(
+            situation,
+            activity,
+            f"{affected[0]} cannot back up until the upgrade is finalized.",
+            "Or end the mixed state: finish the upgrade and finalize, or roll back to v21.1.",
+        )
     if affected:
-        if activity:
-            yield _blocked_by(
-                situation,
-                activity,
-                f"{affected[0]} cannot back up until the upgrade is finalized.",
-                (
-                    "Wait for it, or let guard wait: guard check --wait 30m",
-                    "Or end the mixed state: finish the upgrade and finalize, or roll back to v21.1.",
-                ),
-            )
-            return
-        yield CHECK.finding(
+        return CHECK.finding(
             Outcome.WARN,
             f"no backup can succeed on {affected[0]} until the upgrade is finalized",
             "No backup is running or due, so this step may go ahead; do not stay in this state.",
@@ -263,38 +289,65 @@ def _mixed(situation: Situation) -> Iterator[Finding]:
                 "Or finish quickly and finalize (there is no way back after that).",
             ),
         )
-        return
-    if not activity or not left:
-        yield CHECK.finding(
+    if not activity:
+        return CHECK.finding(
             Outcome.PASS,
-            "no backup is running or due while the versions are mixed"
-            if not activity
-            else "every node runs v21.2.1 or later: backups work",
+            "no backup is running or due while the versions are mixed",
             evidence=evidence,
         )
-        return
-    if _setting_is_true(situation):
-        yield CHECK.finding(
+    if not _old_nodes(situation):
+        return _all_repaired(situation)
+    return _old_nodes_meet_backups(situation, activity)
+
+
+def _old_nodes_meet_backups(situation: Situation, activity: Activity) -> Finding:
+    """v21.1 nodes are left, every new one is on v21.2.1 or later, and a backup is active."""
+    too_old = _too_old(situation)
+    if _setting_is_true(situation) and not too_old:
+        return CHECK.finding(
             Outcome.WARN,
             "a backup is active while v21.1 and v21.2 are mixed",
             f"{activity_text(activity, situation.cluster.now)}. With {_SETTING} it may succeed, "
             "but is not safe.",
-            evidence=evidence | {_SETTING: "true"},
+            evidence=activity_evidence(activity) | {_SETTING: "true"},
             remedy=("Better wait for it: guard check --wait 30m",),
             transient=activity.clears_by_itself,
+            jobs=activity.jobs,
+            schedules=activity.due,
         )
-        return
     gateway = situation.cluster.gateway
-    hidden = gateway is not None and gateway.series == _NEW
-    yield _blocked_by(
-        situation,
-        activity,
-        f"A v21.1 node that backs up data on a v21.2 node fails unless {_SETTING} is true"
-        + (", and a v21.2 gateway does not show that setting." if hidden else "."),
-        (
-            "Wait for it, or let guard wait: guard check --wait 30m",
-            *(("If the setting is true, ask through a v21.1 node: --url",) if hidden else ()),
-        ),
+    hidden = gateway is not None and gateway.series == _NEW and not too_old
+    if _setting_is_true(situation):
+        why = f"{listed(n.name for n in too_old)} lack the data path that {_SETTING} turns on."
+    else:
+        why = f"A v21.1 node that backs up data on a v21.2 node fails unless {_SETTING} is true" + (
+            ", and a v21.2 gateway does not show that setting." if hidden else "."
+        )
+    ask = ("If the setting is true, ask through a v21.1 node: --url",) if hidden else ()
+    return _blocked_by(situation, activity, why, *ask)
+
+
+def _all_repaired(situation: Situation) -> Finding:
+    return CHECK.finding(
+        Outcome.PASS,
+        "every node runs v21.2.1 or later: backups work",
+        evidence={"builds": [str(build) for build in _new_builds(situation)]},
+    )
+
+
+def _unfinalized(situation: Situation) -> Finding:
+    affected = [b for b in _new_builds(situation) if b < _REPAIRED]
+    if not affected and not _old_nodes(situation):
+        return _all_repaired(situation)
+    return CHECK.finding(
+        Outcome.WARN,
+        f"no backup can succeed on {affected[0]} until the upgrade to v21.2 is finalized"
+        if affected
+        else "backups of v21.1 nodes may fail until every node runs v21.2",
+        evidence={"active_version": situation.cluster.version.active.text},
+        remedy=Finalization.of(situation.cluster).release(_NEW)
+        if not _old_nodes(situation)
+        else ("Finish the upgrade: guard check --step next-node",),
     )
 
 
@@ -312,42 +365,79 @@ def _finalize(situation: Situation) -> Iterator[Finding]:
             "; ".join(job_text(job, situation.cluster.now) for job in jobs[:5]) + ".",
             evidence={"jobs": job_evidence(jobs)},
             remedy=("Review it afterwards: guard check --step verify",),
+            jobs=jobs,
         )
 
 
-def _verify(situation: Situation) -> Iterator[Finding]:
+def _after(situation: Situation) -> Iterator[Finding]:
     """The cluster is final on v21.2: which backups were lost on the way?"""
-    starts = [
-        n.started_at
-        for n in situation.cluster.members
-        if n.started_at and n.build and n.build.series == _NEW
-    ]
-    since = min(starts, default=None)
-    ended = [
-        job
-        for job in situation.cluster.job_history
-        if is_possible_backup(job)
-        and job.status in ("failed", "canceled", "revert-failed")
-        and _after(job.finished or job.created, since)
-    ]
-    evidence = {"since": since, "jobs": job_evidence(ended)}
+    cluster = situation.cluster
+    final_at = finalized_at(cluster, _OLD)
+    if final_at is not None and cluster.now - final_at > _JOBS_KEPT:
+        yield CHECK.finding(
+            Outcome.NOT_APPLICABLE,
+            f"the upgrade to v21.2 was final on {final_at:%Y-%m-%d}",
+            "Jobs of that time are no longer kept.",
+            evidence={"final_at": final_at},
+        )
+        return
+    window = mixed_window(cluster, final_at)
+    ended = [job for job in cluster.job_history if _lost(job, window)]
+    evidence: dict[str, object] = {
+        "since": window.since,
+        "until": window.until,
+        "told_by": window.evidence or None,
+        "jobs": job_evidence(ended),
+    }
     if ended:
+        told = f"as {window.evidence} tells" if window.evidence else "or at any other time"
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(ended)} backup(s) failed or were cancelled since the first node ran v21.2",
-            "; ".join(job_text(job, situation.cluster.now) for job in ended[:5])
+            f"{len(ended)} backup(s) failed or were cancelled while the cluster was mixed, {told}",
+            "; ".join(job_text(job, cluster.now) for job in ended[:5])
             + ". The upgrade may have cost you backups: review the archives.",
             evidence=evidence,
             remedy=("Take a full backup now, then check the archives for the gap.",),
+            jobs=ended,
         )
         return
-    yield CHECK.finding(
-        Outcome.PASS, "no backup failed since the first node ran v21.2", evidence=evidence
+    yield _none_seen(situation, window, evidence)
+
+
+def _none_seen(situation: Situation, window: MixedWindow, evidence: dict[str, object]) -> Finding:
+    """No failed backup was seen; whether none failed depends on how far guard could look."""
+    back_to = history_reaches_back_to(situation.cluster)
+    if window.since is None:
+        gap = "nothing tells any more when it was mixed"
+    elif back_to is not None and back_to > window.since:
+        gap = f"guard read only jobs created since {back_to:%Y-%m-%d %H:%M:%SZ}"
+    elif situation.cluster.now - window.since > _JOBS_KEPT:
+        gap = "jobs of the beginning of that time are no longer kept"
+    else:
+        return CHECK.finding(
+            Outcome.PASS,
+            f"no backup failed since {window.since:%Y-%m-%d %H:%M:%SZ}, when the first node was "
+            f"restarted, as {window.evidence} tells",
+            evidence=evidence,
+        )
+    return CHECK.finding(
+        Outcome.WARN,
+        "whether backups failed while the cluster was mixed cannot be told",
+        f"guard sees none, but {gap}.",
+        evidence=evidence,
+        remedy=(
+            "Look for failed backups in the DB Console's list of jobs, and at the archives themselves.",
+        ),
     )
 
 
-def _after(moment: dt.datetime | None, since: dt.datetime | None) -> bool:
-    return moment is None or since is None or moment >= since
+def _lost(job: JobRow, window: MixedWindow) -> bool:
+    """True for a backup that may have ended badly within the window."""
+    if not (is_possible_backup(job) and ended_badly(job)):
+        return False
+    began_after = job.created is not None and job.created > window.until
+    over_before = window.since is not None and job.finished is not None and job.finished < window.since
+    return not (began_after or over_before)
 
 
 CHECK = Check(

@@ -81,7 +81,7 @@ def _judge(situation: Situation, advisory: Advisory) -> Iterator[Finding]:
         running = _running(situation)
         for bite in on_edges(catalog, advisory, source, target, step, running):
             yield _on_edge(situation, bite)
-        if situation.step is Step.START:
+        if situation.opens:
             members = [n.build for n in situation.cluster.members]
             defect = in_target(catalog, advisory, target, members)
             if defect is not None:
@@ -97,7 +97,7 @@ def _running(situation: Situation) -> list[Build | None]:
     """
     members = situation.cluster.members
     if situation.step in (Step.START, Step.NEXT_NODE):
-        members = situation.old_nodes
+        members = situation.hop.old if situation.hop is not None else ()
     elif situation.step is Step.ROLLBACK:
         members = tuple(n for n in members if n.build is None or n.build != situation.target)
     if situation.step is Step.NEXT_NODE and situation.node_id is not None:

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.cluster.replication import is_up
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.phrases import listed
-from guard.decision.result import Finding, Outcome, Step
+from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.snapshot.model import StoreStatusRow
 
@@ -32,7 +31,7 @@ def _free(store: StoreStatusRow) -> float | None:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield a warning for stores that run full, and one for those that do not say; or one `pass`."""
-    up = {n.node_id for n in situation.cluster.members if is_up(n)}
+    up = {n.node_id for n in situation.cluster.members if n.is_up}
     stores: list[StoreStatusRow] = [
         s for s in situation.cluster.rows("store_status") if s.node_id in up
     ]
@@ -42,6 +41,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             Outcome.UNKNOWN,
             "no live store says how much room it has",
             evidence={"live_nodes": sorted(up)},
+            unseen=True,
         )
         return
     free = {(s.node_id, s.store_id): _free(s) for s in stores}
@@ -61,6 +61,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             listed(f"n{n} s{s} {share:.0%} free" for (n, s), share in full) + ".",
             evidence=evidence,
             remedy=("Add disks or nodes, or remove data, before going on.",),
+            nodes=(n for n in situation.cluster.members if n.node_id in {key[0] for key, _ in full}),
         )
     if silent:
         yield CHECK.finding(
@@ -86,6 +87,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/recommended-production-settings#storage",
     explain=__doc__,
     run=run,
-    steps=(Step.START, Step.NEXT_NODE, Step.FINALIZE),
-    with_finalize=True,
 )

@@ -21,7 +21,7 @@ from guard.changes.judge import judge
 from guard.changes.result import ChangesReport, Concern, JudgedChange
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.phrases import listed
-from guard.decision.result import Finding, Outcome, Step
+from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 
 __all__ = ["CHECK"]
@@ -125,5 +125,4 @@ CHECK = Check(
     docs=UPGRADE_DOCS,
     explain=__doc__,
     run=run,
-    steps=(Step.START,),
 )

@@ -10,7 +10,14 @@ still spreading through the cluster.
 - finalize: if it is migrating already, block and wait; if it is final already, pass and say so.
 - rollback: final on the new series, or migrating, is too late: block. Warn if every node is new and
   nothing keeps the cluster from finalizing by itself meanwhile.
-- verify: final on the series of the binaries, else block.
+- verify: final on the series of the binaries, else block. Where nothing holds it back and it is not
+  final all the same, the finding names what CockroachDB waits for, as far as that can be seen: the
+  status record of a node decommissioned under the old series holds it up for
+  server.time_until_store_dead (5 minutes), one without a liveness record for ever.
+
+The version of a development build (``1000022.1-56``) blocks in every step: such a cluster can never
+be upgraded to a release. Every node older than the cluster version is a contradiction, and UNKNOWN:
+such a binary could not have opened its stores.
 
 Reads the setting ``version`` (VIEWCLUSTERSETTING from v22.1, admin before) in memory and by SHOW
 CLUSTER SETTING version. Unreadable means UNKNOWN and cannot be waived.
@@ -19,174 +26,229 @@ CLUSTER SETTING version. Unreadable means UNKNOWN and cannot be waived.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
+from guard.cluster.finalization import Finalization, finalize_by_hand
 from guard.decision.check_definition import UPGRADE_DOCS, Check
+from guard.decision.phrases import listed, span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.versions import Series
 
 __all__ = ["CHECK"]
 
-_PRESERVE: Final = "cluster.preserve_downgrade_option"
-_AUTO: Final = "cluster.auto_upgrade.enabled"  # from v23.2 on
+_BY_ITSELF = "Nothing holds it back: CockroachDB finalizes within a minute, once every node is new."
 
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding by the step's row of the table."""
     version = situation.cluster.version
     active = version.active
-    members = situation.cluster.members
-    evidence = {"active_version": active.text, "migrating": version.migrating}
-    newest = max((n.build.series for n in members if n.build), default=None)
+    newest = max((n.build.series for n in situation.cluster.members if n.build), default=None)
     if active.is_development:
-        yield CHECK.finding(
-            Outcome.UNKNOWN,
+        yield _finding(
+            situation,
+            Outcome.BLOCK,
             f"the cluster version {active} belongs to a development build",
             "Such a cluster can never be upgraded to a release.",
-            evidence=evidence,
+            "Take the data into a new cluster: back up or export there what must be kept.",
         )
-        return
-    if version.migrating:
-        yield _migrating(situation, evidence)
-        return
-    if newest is not None and newest < active.series:
-        yield CHECK.finding(
-            Outcome.BLOCK,
+    elif version.migrating:
+        yield _migrating(situation)
+    elif newest is not None and newest < active.series:
+        yield _finding(
+            situation,
+            Outcome.UNKNOWN,
             f"the cluster version {active} is newer than every binary (v{newest})",
-            "What the nodes run and what the cluster has stored do not fit together.",
-            evidence=evidence,
-            remedy=("Find out which build each node runs: cockroach node status",),
+            "What the nodes run and what the cluster has stored cannot both be true.",
+            "Find out which build each node runs: cockroach node status",
         )
-        return
-    ahead = newest is not None and newest > active.series
-    yield from _final(situation, ahead, newest, evidence)
+    else:
+        yield _final(situation, newest)
 
 
-def _migrating(situation: Situation, evidence: dict[str, object]) -> Finding:
+def _finding(
+    situation: Situation,
+    outcome: Outcome,
+    title: str,
+    detail: str = "",
+    *remedy: str,
+    transient: bool = False,
+) -> Finding:
+    version = situation.cluster.version
+    return CHECK.finding(
+        outcome,
+        title,
+        detail,
+        evidence={"active_version": version.active.text, "migrating": version.migrating},
+        remedy=remedy,
+        transient=transient,
+    )
+
+
+def _migrating(situation: Situation) -> Finding:
     version = situation.cluster.version
     at_rest = all(
         n.server_version == version.active.text and n.build is not None and n.build.is_prerelease
         for n in situation.cluster.members
     )
     if at_rest:
-        return CHECK.finding(
+        return _finding(
+            situation,
             Outcome.UNKNOWN,
             f"the nodes run a testing release whose cluster version is {version.active}",
             "Testing releases never report a final version, so guard cannot tell whether an "
             "upgrade is under way. Do not use them in production.",
-            evidence=evidence,
         )
-    step = situation.step
-    text = version.detail or (
-        f"It reads {version.active}, which is not final; finalizing usually takes seconds to minutes."
-    )
-    if step is Step.ROLLBACK:
-        return CHECK.finding(
+    text = version.detail or f"It reads {version.active}, which is not final."
+    if situation.step is Step.ROLLBACK:
+        return _finding(
+            situation,
             Outcome.BLOCK,
             "the cluster is being finalized: it is too late to roll back",
             text,
-            evidence=evidence,
-            remedy=("Let the finalization end, then go forward.",),
+            "Let the finalization end, then go forward.",
         )
-    return CHECK.finding(
+    return _finding(
+        situation,
         Outcome.BLOCK,
         "the cluster version is migrating: finalization is under way",
-        text,
-        evidence=evidence,
-        remedy=(
-            "Wait until it is final: SHOW CLUSTER SETTING version;",
-            "If it does not move: SELECT job_id, status FROM [SHOW JOBS] WHERE job_type = 'MIGRATION';",
-        ),
+        f"{text} Finalizing takes seconds to minutes, on a cluster of very many ranges hours.",
+        "Wait until it is final: SHOW CLUSTER SETTING version;",
+        "If it does not move: SELECT job_id, status FROM [SHOW JOBS] WHERE job_type = 'MIGRATION';",
         transient=True,
     )
 
 
-def _resets(situation: Situation) -> tuple[str, ...]:
-    """The statements that let the cluster finalize, as its settings stand; none if nothing holds it."""
-    setting = situation.cluster.setting
-    held = [_PRESERVE] if setting(_PRESERVE) != "" else []
-    held += [_AUTO] if setting(_AUTO) == "false" else []
-    return tuple(f"RESET CLUSTER SETTING {name};" for name in held)
+def _final(situation: Situation, newest: Series | None) -> Finding:
+    """The cluster version is final: does the step want that?"""
+    match situation.step:
+        case Step.START:
+            return _start(situation, newest)
+        case Step.FINALIZE:
+            return _finalize(situation, newest)
+        case Step.ROLLBACK:
+            return _rollback(situation, newest)
+        case Step.VERIFY:
+            return _verify(situation, newest)
+        case _:
+            return _at_rest(situation, newest)
 
 
-def _final(
-    situation: Situation, ahead: bool, newest: Series | None, evidence: dict[str, object]
-) -> Iterator[Finding]:
-    active, step = situation.cluster.version.active, situation.step
-    resets = _resets(situation)
-    all_new = all(
-        n.build is not None and n.build.series > active.series for n in situation.cluster.members
+def _is_ahead(situation: Situation, newest: Series | None) -> bool:
+    return newest is not None and newest > situation.cluster.active_series
+
+
+def _all_new(situation: Situation) -> bool:
+    active = situation.cluster.active_series
+    return all(n.build is not None and n.build.series > active for n in situation.cluster.members)
+
+
+def _at_rest(situation: Situation, newest: Series | None) -> Finding:
+    active = situation.cluster.version.active
+    state = f"is {active}, and not migrating" if _is_ahead(situation, newest) else f"is final: {active}"
+    return _finding(situation, Outcome.PASS, f"the cluster version {state}")
+
+
+def _start(situation: Situation, newest: Series | None) -> Finding:
+    if not _is_ahead(situation, newest):
+        return _at_rest(situation, newest)
+    active = situation.cluster.version.active
+    release = Finalization.of(situation.cluster).release(newest)
+    return _finding(
+        situation,
+        Outcome.BLOCK,
+        f"the previous upgrade was never finalized: binaries v{newest}, cluster version {active}",
+        "A cluster is upgraded by one major version at a time, and the last one is not over.",
+        f"Finalize it first: {release[0]}" if release else f"Finalize it first. {_BY_ITSELF}",
+        *release[1:],
+        "If you are in the middle of that upgrade, ask with --step next-node or finalize.",
     )
-    by_itself = "Nothing holds it back: CockroachDB finalizes within a minute, once every node is new."
-    if situation.finalizing:
-        yield CHECK.finding(
-            Outcome.PASS, f"the cluster version is {active} and not migrating", evidence=evidence
-        )
-    elif step is Step.START and ahead:
-        yield CHECK.finding(
-            Outcome.BLOCK,
-            f"the previous upgrade was never finalized: binaries v{newest}, cluster version {active}",
-            "A cluster is upgraded by one major version at a time, and the last one is not over.",
-            evidence=evidence,
-            remedy=(
-                f"Finalize it first: {resets[0]}" if resets else f"Finalize it first. {by_itself}",
-                *resets[1:],
-                "If you are in the middle of that upgrade, ask with --step next-node or finalize.",
-            ),
-        )
-    elif step is Step.FINALIZE and not ahead:
-        yield CHECK.finding(
+
+
+def _finalize(situation: Situation, newest: Series | None) -> Finding:
+    active = situation.cluster.version.active
+    if not _is_ahead(situation, newest):
+        return _finding(
+            situation,
             Outcome.PASS,
             f"the cluster version is already final: {active}",
             "There is nothing to finalize.",
-            evidence=evidence,
         )
-    elif step is Step.FINALIZE:
-        yield CHECK.finding(
-            Outcome.PASS,
-            f"the cluster version is {active}, ready to be finalized to {newest}",
-            "Finalizing cannot be undone. "
-            + (f"It is done by: {' '.join(resets)}" if resets else by_itself),
-            evidence=evidence,
-        )
-    elif (
-        step is Step.ROLLBACK
-        and situation.target is not None
-        and situation.target.series < active.series
-    ):
-        yield CHECK.finding(
+    held = Finalization.of(situation.cluster)
+    release = held.release(newest)
+    waits = _waits_for(situation, held, newest) if not release else ""
+    return _finding(
+        situation,
+        Outcome.PASS,
+        f"the cluster version is {active}, ready to be finalized to {newest}",
+        "Finalizing cannot be undone. "
+        + (f"It is done by: {' '.join(release)}" if release else waits or _BY_ITSELF),
+    )
+
+
+def _rollback(situation: Situation, newest: Series | None) -> Finding:
+    active, target = situation.cluster.version.active, situation.target
+    if target is not None and target.series < active.series:
+        return _finding(
+            situation,
             Outcome.BLOCK,
-            f"the upgrade to {active} is final: there is no way back to {situation.target}",
-            f"A v{situation.target.series} binary refuses data of cluster version {active}.",
-            evidence=evidence,
-            remedy=("Going back now means restoring a backup into a new cluster.",),
+            f"the upgrade to {active} is final: there is no way back to {target}",
+            f"A v{target.series} binary refuses data of cluster version {active}.",
+            "Going back now means restoring a backup into a new cluster.",
         )
-    elif step is Step.VERIFY and (
-        ahead or (situation.target is not None and situation.target.series != active.series)
-    ):
-        yield CHECK.finding(
-            Outcome.BLOCK,
-            f"the upgrade is not finalized: binaries v{newest}, cluster version {active}",
-            "New features stay off, and what is broken until finalization stays broken.",
-            evidence=evidence,
-            remedy=(f"When you are sure: {resets[0]}", *resets[1:]) if resets else (by_itself,),
-            transient=all_new and not resets,
-        )
-    elif step is Step.ROLLBACK and all_new and not resets:
-        yield CHECK.finding(
+    held = Finalization.of(situation.cluster)
+    if _all_new(situation) and held.by_itself:
+        return _finding(
+            situation,
             Outcome.WARN,
             f"nothing keeps the cluster from finalizing to {newest} before you are back",
             f"Every node runs the new series and the cluster version is {active}: CockroachDB may "
             "finalize at any moment, and that ends the way back.",
-            evidence=evidence,
-            remedy=(f"First: SET CLUSTER SETTING {_PRESERVE} = '{active}';",),
+            f"First: {held.keep}",
         )
-    else:
-        state = "is {}, and not migrating" if ahead else "is final: {}"
-        yield CHECK.finding(
-            Outcome.PASS, f"the cluster version {state.format(active)}", evidence=evidence
+    return _at_rest(situation, newest)
+
+
+def _verify(situation: Situation, newest: Series | None) -> Finding:
+    active, target = situation.cluster.version.active, situation.target
+    elsewhere = target is not None and target.series != active.series
+    if not (_is_ahead(situation, newest) or elsewhere):
+        return _at_rest(situation, newest)
+    held = Finalization.of(situation.cluster)
+    release = held.release(newest)
+    soon = _all_new(situation) and held.by_itself
+    waits = _waits_for(situation, held, newest) if soon else ""
+    return _finding(
+        situation,
+        Outcome.BLOCK,
+        f"the upgrade is not finalized: binaries v{newest}, cluster version {active}",
+        f"New features stay off, and what is broken until finalization stays broken. {waits}".strip(),
+        *((f"When you are sure: {release[0]}", *release[1:]) if release else ()),
+        *(() if release else _without_hold(situation, held, newest)),
+        transient=soon and not any(each.until is None for each in held.lingering),
+    )
+
+
+def _waits_for(situation: Situation, held: Finalization, newest: Series | None) -> str:
+    """What CockroachDB waits for although every member is new, in words; empty if nothing is seen."""
+    parts = []
+    for each in held.lingering[:3]:
+        left = "" if each.until is None else f"for another {span(each.until - situation.cluster.now)}"
+        parts.append(
+            f"the status record of {each.node.name}, decommissioned and stopped, {left}"
+            if left
+            else f"the status record of {each.node.name}, which has no liveness record, for ever"
         )
+    return f"Automatic finalization waits for {listed(parts)}." if parts else ""
+
+
+def _without_hold(situation: Situation, held: Finalization, newest: Series | None) -> tuple[str, ...]:
+    if held.lingering and newest is not None and _all_new(situation):
+        names = listed(each.node.name for each in held.lingering)
+        return (f"Finalize by hand, which does not wait for {names}: {finalize_by_hand(newest)}",)
+    if _all_new(situation) and newest is not None:
+        return (_BY_ITSELF, f"If it does not within minutes: {finalize_by_hand(newest)}")
+    return (_BY_ITSELF,)
 
 
 CHECK = Check(
@@ -196,6 +258,4 @@ CHECK = Check(
     docs=f"{UPGRADE_DOCS}#finalize-a-major-version-upgrade-manually",
     explain=__doc__,
     run=run,
-    with_finalize=True,
-    waivable=True,
 )

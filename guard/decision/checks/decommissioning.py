@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.cluster.liveness import Liveness
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
@@ -36,13 +35,14 @@ def run(situation: Situation) -> Iterator[Finding]:
             Outcome.UNKNOWN,
             f"{listed(n.name for n in strange)} have a membership that guard does not know",
             evidence={"nodes": [{"node_id": n.node_id, "membership": n.membership} for n in strange]},
+            nodes=strange,
         )
     half = [n for n in members if n.membership == "decommissioning"]
     if not half:
         if not strange:
             yield CHECK.finding(Outcome.PASS, "no node is half-way through decommissioning")
         return
-    alive = all(n.liveness in (Liveness.LIVE, Liveness.DRAINING) for n in half)
+    alive = all(n.is_up for n in half)
     ids = " ".join(str(n.node_id) for n in half)
     yield CHECK.finding(
         Outcome.WARN if situation.step in (Step.ROLLBACK, Step.VERIFY) else Outcome.BLOCK,
@@ -51,10 +51,11 @@ def run(situation: Situation) -> Iterator[Finding]:
         "Its replicas are still moving away." if alive else "It is down and was never finished.",
         evidence={"nodes": [{"node_id": n.node_id, "liveness": n.liveness} for n in half]},
         remedy=(
-            f"Finish it: cockroach node decommission {ids}",
+            situation.decommission(half).replace("If gone for good", "Finish it", 1),
             *((f"Or take it back: cockroach node recommission {ids}",) if alive else ()),
         ),
         transient=alive,
+        nodes=half,
     )
 
 
@@ -65,5 +66,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/node-shutdown#decommission-the-node",
     explain=__doc__,
     run=run,
-    with_finalize=True,
 )

@@ -3,7 +3,7 @@
 A node that was restarted counts as settled once it is live, its status record is fresh (nodes
 rewrite it every 10 seconds) and it has been up for the settle time (60 seconds unless the policy
 says otherwise). Until then its ranges may not have caught up, its range counts may not have been
-made yet, and the next restart comes too early.
+made yet, and the next restart comes too early. The finding says how long that still lasts.
 
 - start, rollback, verify: warn.
 - next-node: block, transient, except for the node that is being restarted now (``--node``).
@@ -26,24 +26,25 @@ from guard.decision.phrases import age, listed, span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
-__all__ = ["CHECK", "STATUS_FRESH", "restarting"]
+__all__ = ["CHECK", "restarting"]
 
-STATUS_FRESH: Final = dt.timedelta(seconds=60)
+_NEXT_STATUS: Final = dt.timedelta(seconds=10)
 
 
 def restarting(situation: Situation) -> int | None:
     """The node that the caller restarts now, if the step lets it be down."""
-    return situation.node_id if situation.step is Step.NEXT_NODE or situation.finalizing else None
+    return situation.node_id if situation.step is Step.NEXT_NODE else None
 
 
 def _unsettled(situation: Situation, node: Node) -> str:
-    """Why a live node is not settled yet, or an empty text."""
-    now = situation.cluster.now
-    if node.started_at is not None and now - node.started_at < situation.thresholds.settle:
-        return f"{node.name} started {age(node.started_at, now)}"
+    """Why a live node is not settled yet, and for how long, or an empty text."""
+    now, settle = situation.cluster.now, situation.thresholds.settle
+    if node.started_at is not None and now - node.started_at < settle:
+        left = span(min(settle, node.started_at + settle - now))
+        return f"{node.name} started {age(node.started_at, now)}, settled in {left}"
     if node.status_at is None:
-        return f"{node.name} has not written its status record"
-    if now - node.status_at > STATUS_FRESH:
+        return f"{node.name} has not written its status record, due every {span(_NEXT_STATUS)}"
+    if not node.fresh:
         return f"{node.name} last wrote its status record {age(node.status_at, now)}"
     return ""
 
@@ -60,8 +61,10 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(
             outcome,
             f"{listed(n.name for n in draining)} {'is' if len(draining) == 1 else 'are'} draining",
-            "A draining node is about to stop, or was drained and left.",
+            "A draining node is about to stop, or was drained and left. It ends with the restart, not "
+            "by itself.",
             evidence={"nodes": [n.node_id for n in draining]},
+            nodes=draining,
             remedy=(
                 "Wait until it has been restarted and is back, or restart it.",
                 *(
@@ -80,6 +83,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             "; ".join(list(unsettled.values())[:5])
             + f". A node is settled {span(situation.thresholds.settle)} after its start.",
             evidence={"nodes": list(unsettled)},
+            nodes=(n for n in live if n.node_id in unsettled),
             remedy=("Wait, or let guard wait: guard check --wait 5m",),
             transient=True,
         )
@@ -88,6 +92,8 @@ def run(situation: Situation) -> Iterator[Finding]:
             Outcome.UNKNOWN,
             f"nobody says when {listed(n.name for n in undated)} started",
             evidence={"nodes": [n.node_id for n in undated]},
+            nodes=undated,
+            unseen=True,
         )
     if not (draining or unsettled or undated):
         yield CHECK.finding(
@@ -104,5 +110,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/node-shutdown",
     explain=__doc__,
     run=run,
-    with_finalize=True,
 )

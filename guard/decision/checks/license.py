@@ -1,4 +1,4 @@
-"""Is there the license that a major upgrade to v24.3 or later needs?
+"""Is there the license that this upgrade needs?
 
 From v24.3 on every cluster needs a license key, Enterprise, Free, Trial or Evaluation. A major
 upgrade cannot be made without a valid one; patch upgrades can, but the cluster is throttled to five
@@ -6,13 +6,19 @@ concurrent transactions once the grace period is over. With a Free or Trial lice
 be on (``diagnostics.reporting.enabled``) for a major upgrade to be finalized. A single-node cluster
 for development needs no license.
 
-- start, finalize: block without a valid license; warn when it expires within 7 days.
-- next-node, verify: warn. rollback: not asked.
-- targets before v24.3, patch upgrades: not applicable. verify asks whenever v24.3 or later is active.
+Patches of older series throttle as well: v23.1.29, v23.2.15, v24.1.7, v24.2.5 and later ones.
+
+- start, finalize: block without a valid license; warn when it expires within 7 days. A new cluster in
+  its first days of grace may be let pass by the server all the same, and be throttled afterwards.
+- next-node, verify: warn; next-node as the first restart of an upgrade judges what start judges.
+  rollback: not asked.
+- a target, or at verify a build that runs, which throttles and needs no license to be upgraded to:
+  start and verify warn if there is none.
+- earlier targets: not applicable.
 
 guard never reads the key, only whether one is set and how many seconds are left, so it cannot tell
-its kind: telemetry that is off is a warning unless the kind is known. A license that says nothing
-about its end may be one without an end: a warning too.
+its kind. Telemetry that is off while the kind is unknown is UNKNOWN in finalize, a warning elsewhere.
+A license that says nothing about its end may be one without an end: a warning too.
 
 Reads enterprise.license (whether it is set), the expiry metric of the gateway and the setting
 diagnostics.reporting.enabled. Source: the licensing FAQs and the upgrade pages of v24.3 and later.
@@ -30,11 +36,18 @@ from guard.decision.phrases import span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import LicenseRow, Reason, Unavailable
-from guard.versions import Series
+from guard.versions import Build, Series
 
 __all__ = ["CHECK"]
 
 _NEEDED_FROM: Final = Series(24, 3)
+_THROTTLES_FROM: Final = {
+    Series(23, 1): 29,
+    Series(23, 2): 15,
+    Series(24, 1): 7,
+    Series(24, 2): 5,
+}
+"""The patch of an older series from which on a cluster without a license is throttled."""
 _SOON: Final = dt.timedelta(days=7)
 _TELEMETRY: Final = "diagnostics.reporting.enabled"
 _NEEDS_TELEMETRY: Final = frozenset({"free", "trial"})
@@ -44,25 +57,40 @@ _GET: Final = (
 )
 
 
-def _why_not_applicable(situation: Situation) -> str:
+def _build_at_stake(situation: Situation) -> Build | None:
+    """What will run after this step; at verify the newest build that runs."""
+    if situation.step is not Step.VERIFY:
+        return situation.target
+    return max((n.build for n in situation.cluster.members if n.build is not None), default=None)
+
+
+def _throttles(build: Build) -> bool:
+    """True if the build throttles a cluster without a license once the grace period is over."""
+    since = _THROTTLES_FROM.get(build.series)
+    return build.series >= _NEEDED_FROM or (since is not None and build.patch >= since)
+
+
+def _needs_one(situation: Situation, build: Build) -> bool:
+    """True if this upgrade cannot be made without a license."""
     if situation.step is Step.VERIFY:
-        if situation.cluster.active_series < _NEEDED_FROM:
-            return f"v{situation.cluster.active_series} needs no license"
-        return ""
-    if situation.target is None:
-        return "without a target there is no upgrade to need a license"
-    if situation.target.series < _NEEDED_FROM:
-        return f"v{situation.target.series} needs no license"
-    if situation.is_patch:
-        return "a patch upgrade can be made without a license"
-    return ""
+        return build.series >= _NEEDED_FROM
+    return build.series >= _NEEDED_FROM and not situation.is_patch
 
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for the license and one for telemetry, if it matters."""
-    why = _why_not_applicable(situation)
-    if why:
-        yield CHECK.finding(Outcome.NOT_APPLICABLE, why)
+    build = _build_at_stake(situation)
+    if build is None or not _throttles(build):
+        yield CHECK.finding(
+            Outcome.NOT_APPLICABLE,
+            "without a target there is no upgrade to need a license"
+            if build is None
+            else f"{build} needs no license",
+        )
+        return
+    needs = _needs_one(situation, build)
+    if not needs and situation.step not in (Step.START, Step.VERIFY):
+        yield CHECK.finding(Outcome.NOT_APPLICABLE, "this step can be made without a license")
         return
     rows = situation.cluster.rows("license")
     if len(rows) != 1:
@@ -75,14 +103,31 @@ def run(situation: Situation) -> Iterator[Finding]:
         "kind": license_row.kind,
         "seconds_left": license_row.seconds_left,
     }
+    if not needs:
+        yield _throttled(build, license_row, evidence)
+        return
     yield _license(situation, license_row, evidence)
     if license_row.present:
         yield from _telemetry(situation, license_row)
 
 
+def _throttled(build: Build, row: LicenseRow, evidence: dict[str, Any]) -> Finding:
+    """A build that is reached without a license, and throttles without one."""
+    if row.present and (row.seconds_left is None or row.seconds_left >= 0):
+        return CHECK.finding(Outcome.PASS, "a license is set", evidence=evidence)
+    return CHECK.finding(
+        Outcome.WARN,
+        f"{build} throttles a cluster without a valid license",
+        "The upgrade can be made without one; when the grace period is over the cluster is throttled "
+        "to five concurrent transactions.",
+        evidence=evidence,
+        remedy=_GET,
+    )
+
+
 def _license(situation: Situation, row: LicenseRow, evidence: dict[str, Any]) -> Finding:
     single = len(situation.cluster.members) == 1
-    must = situation.step in (Step.START, Step.FINALIZE) and not single
+    must = (situation.opens or situation.step is Step.FINALIZE) and not single
     bad = Outcome.BLOCK if must else Outcome.WARN
     if not row.present:
         return CHECK.finding(
@@ -90,7 +135,8 @@ def _license(situation: Situation, row: LicenseRow, evidence: dict[str, Any]) ->
             "no license is set",
             "A single-node cluster for development needs none; production does."
             if single
-            else "From v24.3 on a major upgrade needs one, and a cluster without is throttled.",
+            else "From v24.3 on a major upgrade needs one. A cluster in its first days of grace may be "
+            "let pass by the server, and is throttled to five concurrent transactions afterwards.",
             evidence=evidence,
             remedy=_GET,
         )
@@ -128,8 +174,9 @@ def _telemetry(situation: Situation, row: LicenseRow) -> Iterator[Finding]:
     if situation.cluster.setting(_TELEMETRY) != "false":
         return
     known = kind is not None
+    bad = Outcome.BLOCK if known else Outcome.UNKNOWN
     yield CHECK.finding(
-        Outcome.BLOCK if known and situation.step is Step.FINALIZE else Outcome.WARN,
+        bad if situation.step is Step.FINALIZE else Outcome.WARN,
         f"telemetry is off, and a {kind} license needs it"
         if known
         else "telemetry is off; a Free or Trial license needs it",
@@ -146,6 +193,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/licensing-faqs",
     explain=__doc__,
     run=run,
-    steps=(Step.START, Step.NEXT_NODE, Step.FINALIZE, Step.VERIFY),
-    with_finalize=True,
 )

@@ -4,10 +4,10 @@ Finalizing runs MIGRATION jobs (v21.1 and later), one after the other, and the c
 with them. A failed one leaves the cluster between two versions until it is tried again.
 
 - every step: block while one runs: the upgrade is being finalized. Transient, except for rollback,
-  where it is too late, and for one that is paused or reverting: that one is stuck.
-- start, next-node, finalize, verify: block if one failed and none has succeeded since. A failure
-  counts only while the upgrade it belongs to is open: the cluster version is migrating, or every
-  node is ahead of it.
+  where it is too late, and for one that is stuck: paused, reverting, or retried for a day. Its own
+  words are printed then: they name what to cure. On very many ranges a migration takes hours.
+- every step: block if one failed and none has succeeded since. A failure counts only while the upgrade
+  it belongs to is open: the cluster version is migrating, or every node is ahead of it.
 - rollback: block as well if a migration towards the next series is recorded as completed.
 
 Reads the active jobs, and while an upgrade is open the job history. system.migrations (v21.1 and
@@ -21,7 +21,8 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
-from guard.cluster.jobs import active_jobs_of, ended_badly
+from guard.cluster.finalization import PRESERVE, Finalization, finalize_by_hand
+from guard.cluster.jobs import active_jobs_of, ended_badly, is_stuck
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.job_words import job_evidence, job_text
 from guard.decision.phrases import listed
@@ -79,52 +80,83 @@ def _failed(situation: Situation) -> list[JobRow]:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for each of: running, stuck, failed, too late; or one `pass`."""
-    builds = [n.build for n in situation.cluster.members]
-    if all(build is not None and build.series < _SINCE for build in builds):
+    if all(n.build is not None and n.build.series < _SINCE for n in situation.cluster.members):
         yield CHECK.finding(
             Outcome.NOT_APPLICABLE,
             "no node runs v21.1 or later, which upgrade by migration jobs",
             "Older releases move the cluster version in one step.",
         )
         return
+    now = situation.cluster.now
     jobs = active_jobs_of(situation.cluster, {_TYPE})
-    moving = [job for job in jobs if job.status in _MOVING]
-    stuck = [job for job in jobs if job.status not in _MOVING]
+    moving = [job for job in jobs if job.status in _MOVING and not is_stuck(job, now)]
+    stuck = [job for job in jobs if job not in moving]
     failed = _failed(situation) if _upgrade_is_open(situation) and not moving else []
+    found = [
+        *(_running(situation, moving) if moving else ()),
+        *(_stuck(situation, stuck) if stuck else ()),
+        *(_not_made_good(situation, failed) if failed else ()),
+        *(_too_late(situation) if not moving else ()),
+    ]
+    yield from found or (_none(situation),)
+
+
+def _texts(situation: Situation, jobs: list[JobRow]) -> str:
+    return "; ".join(job_text(job, situation.cluster.now) for job in jobs[:5])
+
+
+def _running(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
     rollback = situation.step is Step.ROLLBACK
-    if moving:
-        yield CHECK.finding(
-            Outcome.BLOCK,
-            "a migration is running: the upgrade is being finalized"
-            + (", it is too late to roll back" if rollback else ""),
-            "; ".join(job_text(job, situation.cluster.now) for job in moving[:5]) + ".",
-            evidence={"jobs": job_evidence(moving)},
-            remedy=("Wait until the version is final: SHOW CLUSTER SETTING version;",),
-            transient=not rollback,
-        )
-    if stuck:
-        yield CHECK.finding(
-            Outcome.BLOCK,
-            f"{len(stuck)} migration(s) are stuck",
-            "; ".join(job_text(job, situation.cluster.now) for job in stuck[:5])
-            + ". The upgrade cannot be finalized until they run again.",
-            evidence={"jobs": job_evidence(stuck)},
-            remedy=tuple(f"RESUME JOB {j.job_id};" for j in stuck[:3] if j.status == "paused")
-            or ("See why: SELECT * FROM [SHOW JOBS] WHERE job_type = 'MIGRATION';",),
-        )
-    if failed:
-        yield CHECK.finding(
-            Outcome.BLOCK,
-            f"{len(failed)} migration(s) failed and none has succeeded since",
-            "; ".join(job_text(job, situation.cluster.now) for job in failed[:5]) + ".",
-            evidence={"jobs": job_evidence(failed)},
-            remedy=(
-                "Read the job's error in the DB Console, and cure it.",
-                "Then have it tried again: SET CLUSTER SETTING version = "
-                f"'{max((b.series for b in builds if b), default='')}';",
-            ),
-        )
-    ran = _towards_next(situation) if rollback and not moving else ()
+    yield CHECK.finding(
+        Outcome.BLOCK,
+        "a migration is running: the upgrade is being finalized"
+        + (", it is too late to roll back" if rollback else ""),
+        f"{_texts(situation, jobs)}.",
+        evidence={"jobs": job_evidence(jobs)},
+        remedy=("Wait until the version is final: SHOW CLUSTER SETTING version;",),
+        transient=not rollback,
+        jobs=jobs,
+    )
+
+
+def _stuck(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
+    yield CHECK.finding(
+        Outcome.BLOCK,
+        f"{len(jobs)} migration(s) are stuck",
+        f"{_texts(situation, jobs)}. The upgrade cannot be finalized until they run again, and waiting "
+        "does not make them.",
+        evidence={"jobs": job_evidence(jobs)},
+        remedy=tuple(f"RESUME JOB {j.job_id};" for j in jobs[:3] if j.status == "paused")
+        or (
+            f"See its error: SHOW JOB {jobs[0].job_id};",
+            "Cure what it names (the log of its coordinator says more), or ask Cockroach Labs support.",
+        ),
+        jobs=jobs,
+    )
+
+
+def _not_made_good(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
+    newest = max((n.build.series for n in situation.cluster.members if n.build), default=None)
+    held = Finalization.of(situation.cluster)
+    again = [f"RESET CLUSTER SETTING {PRESERVE};"] if held.preserve else []
+    if newest is not None:
+        again.append(finalize_by_hand(newest))
+    yield CHECK.finding(
+        Outcome.BLOCK,
+        f"{len(jobs)} migration(s) failed and none has succeeded since",
+        f"{_texts(situation, jobs)}.",
+        evidence={"jobs": job_evidence(jobs)},
+        remedy=(
+            f"Read the job's error, and cure it: SHOW JOB {jobs[0].job_id};",
+            "Then have it tried again:",
+            *again,
+        ),
+        jobs=jobs,
+    )
+
+
+def _too_late(situation: Situation) -> Iterator[Finding]:
+    ran = _towards_next(situation) if situation.step is Step.ROLLBACK else ()
     if ran:
         steps = [f"{row.major}.{row.minor}-{row.internal}" for row in ran]
         yield CHECK.finding(
@@ -134,16 +166,19 @@ def run(situation: Situation) -> Iterator[Finding]:
             evidence={"completed": steps[:50]},
             remedy=("Go forward: find out why the cluster version is not final.",),
         )
-    if not (moving or stuck or failed or ran):
-        looked = isinstance(situation.cluster.snapshot.migrations, Collected)
-        yield CHECK.finding(
-            Outcome.PASS,
-            "no migration of the new series has run"
-            if rollback
-            else "no migration is running, stuck or failed",
-            "" if looked or not rollback else "By the cluster version; system.migrations was not read.",
-            evidence={"recorded": len(_completed(situation)) if looked else None},
-        )
+
+
+def _none(situation: Situation) -> Finding:
+    looked = isinstance(situation.cluster.snapshot.migrations, Collected)
+    rollback = situation.step is Step.ROLLBACK
+    return CHECK.finding(
+        Outcome.PASS,
+        "no migration of the new series has run"
+        if rollback
+        else "no migration is running, stuck or failed",
+        "" if looked or not rollback else "By the cluster version; system.migrations was not read.",
+        evidence={"recorded": len(_completed(situation)) if looked else None},
+    )
 
 
 CHECK = Check(
@@ -153,5 +188,4 @@ CHECK = Check(
     docs=UPGRADE_DOCS,
     explain=__doc__,
     run=run,
-    with_finalize=True,
 )

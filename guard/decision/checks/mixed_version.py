@@ -1,13 +1,15 @@
 """Do the member nodes run the builds that this step may find?
 
-Members are all nodes that liveness, gossip or node status know, except decommissioned ones: those
-linger in gossip with their old build and never count. A node whose build no table tells, or about
-which the tables contradict each other, makes the answer UNKNOWN.
+Members are all nodes that liveness, gossip or node status know, except decommissioned ones, which
+linger in gossip with their old build, and status records without a liveness record. A node whose
+build no table tells, or about which the tables contradict each other, makes the answer UNKNOWN; so
+does one that is older than the cluster version, which cannot be.
 
 - start: all members run one build; a mix is the unfinished last rollout, and blocks.
 - next-node: every member is on the source or the target series; another series blocks. Stray patch
-  builds warn.
-- finalize: every member is on the target series, else block: CockroachDB refuses to finalize.
+  builds warn. Without a target, and nothing under way that tells it, UNKNOWN.
+- finalize: every member is on the target series, else block: CockroachDB refuses to finalize. A
+  target that no member runs blocks as well.
 - rollback: some member still runs something newer than the build to go back to, else there is
   nothing left to roll back, and it blocks.
 - verify: every member runs the same build, the target's if one is named, else block.
@@ -19,233 +21,292 @@ from v23.1.12 on. Builds are compared by build tag, series by their first two nu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from guard.cluster.hop import Hop
 from guard.cluster.members import Node
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
-from guard.versions import Build, Series
+from guard.versions import Build
 
 __all__ = ["CHECK"]
 
 
-def _builds(nodes: Iterable[Node]) -> dict[str, list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A member whose build is known."""
+
+    node: Node
+    build: Build
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+
+def _builds(members: Iterable[_Member]) -> dict[str, list[str]]:
     """Build tag to node names, for the evidence."""
     result: dict[str, list[str]] = {}
-    for node in nodes:
-        result.setdefault(node.build_tag or "unknown", []).append(node.name)
+    for member in members:
+        result.setdefault(str(member.build), []).append(member.name)
     return result
 
 
-def _described(nodes: Iterable[Node]) -> str:
-    return "; ".join(f"{tag} on {listed(names)}" for tag, names in sorted(_builds(nodes).items()))
+def _described(members: Iterable[_Member]) -> str:
+    tags = _builds(members)
+    return "; ".join(f"{tag} on {listed(names)}" for tag, names in sorted(tags.items()))
 
 
-def _unknown(nodes: tuple[Node, ...]) -> Iterator[Finding]:
-    for node in nodes:
-        if node.build is None:
-            yield CHECK.finding(
-                Outcome.UNKNOWN,
-                f"the build of {node.name} is unknown",
-                f"{node.name}: {node.doubt}.",
-                evidence={"node_id": node.node_id, "build_tag": node.build_tag, "doubt": node.doubt},
-                remedy=(
-                    f"Look at {node.name}: cockroach node status {node.node_id}",
-                    f"If it is gone for good: cockroach node decommission {node.node_id}",
-                ),
-                transient=node.liveness.value in ("live", "draining"),
-            )
+def _names(members: Iterable[_Member]) -> str:
+    return listed(member.name for member in members)
 
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield findings by the step's row of the table."""
     members = situation.cluster.members
-    yield from _unknown(members)
-    known = tuple(node for node in members if node.build is not None)
+    for node in members:
+        if node.build is None:
+            yield _unknown(node)
+    known = tuple(_Member(node, node.build) for node in members if node.build is not None)
     if not known:
         return
+    yield from _impossible(situation, known)
     match situation.step:
         case Step.START:
-            yield from _start(situation, known)
+            yield _start(situation, known)
         case Step.NEXT_NODE:
             yield from _next_node(situation, known)
         case Step.FINALIZE:
-            yield from _finalize(situation, known)
+            yield _finalize(situation, known)
         case Step.ROLLBACK:
-            yield from _rollback(situation, known)
+            yield _rollback(situation, known)
         case Step.VERIFY:
-            yield from _verify(situation, known)
+            yield _verify(situation, known)
         case Step.AUTO:
             raise ValueError("auto is not a step")
 
 
-def _start(situation: Situation, known: tuple[Node, ...]) -> Iterator[Finding]:
-    evidence = {"builds": _builds(known)}
-    if len({node.build for node in known}) > 1:
-        yield CHECK.finding(
+def _finding(
+    outcome: Outcome,
+    title: str,
+    known: tuple[_Member, ...],
+    detail: str = "",
+    *remedy: str,
+    about: Iterable[_Member] = (),
+    **evidence: object,
+) -> Finding:
+    return CHECK.finding(
+        outcome,
+        title,
+        detail,
+        evidence={"builds": _builds(known), **evidence},
+        remedy=remedy,
+        nodes=(member.node for member in about),
+    )
+
+
+def _unknown(node: Node) -> Finding:
+    return CHECK.finding(
+        Outcome.UNKNOWN,
+        f"the build of {node.name} is unknown",
+        f"{node.name}: {node.doubt}.",
+        evidence={"node_id": node.node_id, "build_tag": node.build_tag, "doubt": node.doubt},
+        remedy=(
+            f"Look at {node.name}: cockroach node status {node.node_id}",
+            f"If it is gone for good: cockroach node decommission {node.node_id}",
+        ),
+        transient=node.is_up,
+        nodes=(node,),
+        unseen=True,
+    )
+
+
+def _impossible(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Finding]:
+    """Members older than the cluster version: no such binary could have opened its stores."""
+    version = situation.cluster.version
+    if version.active.is_development or version.migrating:
+        return
+    older = [m for m in known if m.build.series < version.series]
+    if older and len(older) < len(known):  # all of them: cluster-version says so
+        yield _finding(
+            Outcome.UNKNOWN,
+            f"{_names(older)} cannot be: older than the cluster version {version.active}",
+            known,
+            f"{_described(older)}. A binary of an older series refuses such a store, so what guard "
+            "reads of these nodes, or of the cluster version, is not true.",
+            f"Find out what runs there: cockroach node status {older[0].node.node_id}",
+            about=older,
+        )
+
+
+def _start(situation: Situation, known: tuple[_Member, ...]) -> Finding:
+    first = known[0].build
+    if len({member.build for member in known}) > 1:
+        return _finding(
             Outcome.BLOCK,
             "the nodes do not all run the same build: the last rollout is unfinished",
+            known,
             f"{_described(known)}.",
-            evidence=evidence,
-            remedy=(
-                "Bring every node to one build first.",
-                "If you are in the middle of this upgrade, ask with --step next-node.",
-            ),
+            "Bring every node to one build first.",
+            "If you are in the middle of this upgrade, ask with --step next-node.",
+            about=known,
         )
-    elif situation.target is not None and known[0].build == situation.target:
-        yield CHECK.finding(
-            Outcome.WARN,
-            f"every node already runs {situation.target}",
-            "There is nothing to start.",
-            evidence=evidence,
+    if first == situation.target:
+        return _finding(
+            Outcome.WARN, f"every node already runs {first}", known, "There is nothing to start."
         )
-    else:
-        yield CHECK.finding(Outcome.PASS, f"every node runs {known[0].build}", evidence=evidence)
+    return _finding(Outcome.PASS, f"every node runs {first}", known)
 
 
-def _next_node(situation: Situation, known: tuple[Node, ...]) -> Iterator[Finding]:
-    target, evidence = situation.target, {"builds": _builds(known)}
-    if target is None:
-        yield CHECK.finding(
+def _next_node(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Finding]:
+    hop = situation.hop
+    if hop is None:
+        yield _finding(
             Outcome.UNKNOWN,
             "the target is unknown",
-            "Name it, so that guard can tell old nodes from new ones.",
-            remedy=("Add --target vX.Y.Z",),
+            known,
+            "No upgrade is visibly under way that would tell it, and whether a node may be restarted "
+            "depends on where the upgrade goes.",
+            "Add --target vX.Y.Z",
         )
         return
-    allowed: set[Series] = {situation.cluster.active_series, target.series}
-    strangers = [n for n in known if n.build and n.build.series not in allowed]
+    strangers = [m for m in known if m.build.series not in (hop.source, hop.target.series)]
     if strangers:
-        yield CHECK.finding(
+        yield _finding(
             Outcome.BLOCK,
-            f"{listed(n.name for n in strangers)} run neither the source nor the target series",
-            f"The upgrade goes from v{situation.cluster.active_series} to v{target.series}, "
-            f"but there is {_described(strangers)}.",
-            evidence=evidence,
-            remedy=("Put those nodes on the source or the target build before going on.",),
+            f"{_names(strangers)} run neither the source nor the target series",
+            known,
+            f"The upgrade goes from v{hop.source} to v{hop.target.series}, but there is "
+            f"{_described(strangers)}.",
+            "Put those nodes on the source or the target build before going on.",
+            about=strangers,
         )
         return
-    stray = [
-        n
-        for n in known
-        if n.build and n.build.series == target.series and n.build != target and not situation.is_patch
-    ]
-    old = {n.build for n in known if n.build and n.build.series != target.series}
-    if situation.is_patch:
-        others = {n.build for n in known if n.build != target}
-        stray = [n for n in known if n.build in others] if len(others) > 1 else []
-    named = next((n for n in known if n.node_id == situation.node_id), None)
-    if stray or len(old) > 1:
-        yield CHECK.finding(
+    if _has_stray_builds(hop, known):
+        yield _finding(
             Outcome.WARN,
             "the nodes run more patch builds than the upgrade needs",
-            f"{_described(known)}; the target is {target}.",
-            evidence=evidence,
-            remedy=(f"Bring every node to {target} before finalizing.",),
+            known,
+            f"{_described(known)}; the target is {hop.target}.",
+            f"Bring every node to {hop.target} before finalizing.",
         )
-    if situation.node_id is not None and not any(
-        n.node_id == situation.node_id for n in situation.cluster.members
-    ):
-        yield CHECK.finding(
+    yield _which_node(situation, hop, known)
+
+
+def _has_stray_builds(hop: Hop, known: tuple[_Member, ...]) -> bool:
+    """More than one build beside the target on either side of the hop."""
+    others = {m.build for m in known if m.build != hop.target}
+    if hop.is_patch:
+        return len(others) > 1
+    old = {build for build in others if build.series != hop.target.series}
+    return len(old) > 1 or len(others) > len(old)
+
+
+def _which_node(situation: Situation, hop: Hop, known: tuple[_Member, ...]) -> Finding:
+    members = situation.cluster.members
+    if situation.node_id is not None and all(n.node_id != situation.node_id for n in members):
+        return CHECK.finding(
             Outcome.BLOCK,
             f"there is no member node n{situation.node_id}",
-            f"The members are {listed(n.name for n in situation.cluster.members)}.",
+            f"The members are {listed(n.name for n in members)}.",
             evidence={"node_id": situation.node_id},
             remedy=("Check --node: cockroach node status",),
         )
-    elif named is not None and named.build == target:
-        yield CHECK.finding(
+    named = next((m for m in known if m.node.node_id == situation.node_id), None)
+    if named is not None and named.build == hop.target:
+        return _finding(
             Outcome.WARN,
-            f"{named.name} already runs the target {target}",
+            f"{named.name} already runs the target {hop.target}",
+            known,
             "Restarting it gains nothing for the upgrade.",
-            evidence=evidence,
+            about=(named,),
         )
-    else:
-        left = situation.old_nodes
-        yield CHECK.finding(
-            Outcome.PASS,
-            "every node is on the source or the target series",
-            f"{_described(known)}. "
-            + (
-                f"Still to restart on {target}: {listed(n.name for n in left)}."
-                if left
-                else f"No node is left to restart on {target}."
-            ),
-            evidence=evidence | {"left": [n.node_id for n in left]},
-        )
-
-
-def _finalize(situation: Situation, known: tuple[Node, ...]) -> Iterator[Finding]:
-    if situation.finalizing:
-        # The restarted node will be on the target; whether the rest is, next-node has judged.
-        yield CHECK.finding(Outcome.PASS, "the last old node is being restarted on the target")
-        return
-    evidence = {"builds": _builds(known)}
-    series = (
-        situation.target.series if situation.target else max(n.build.series for n in known if n.build)
+    left = listed(n.name for n in hop.old)
+    return _finding(
+        Outcome.PASS,
+        "every node is on the source or the target series",
+        known,
+        f"{_described(known)}. "
+        + (
+            f"Still to restart on {hop.target}: {left}."
+            if left
+            else f"No node is left to restart on {hop.target}."
+        ),
+        left=[n.node_id for n in hop.old],
     )
-    behind = [n for n in known if n.build and n.build.series != series]
+
+
+def _finalize(situation: Situation, known: tuple[_Member, ...]) -> Finding:
+    target = situation.target
+    series = target.series if target is not None else max(m.build.series for m in known)
+    behind = [m for m in known if m.build.series != series]
     if behind:
-        yield CHECK.finding(
+        return _finding(
             Outcome.BLOCK,
             f"not every node runs v{series}",
+            known,
             f"{_described(known)}. CockroachDB finalizes only when all members run the new series.",
-            evidence=evidence,
-            remedy=(f"Restart on v{series} first: {listed(n.name for n in behind)}.",),
+            f"Restart on v{series} first: {_names(behind)}.",
+            about=behind,
         )
-    elif len({n.build for n in known}) > 1:
-        yield CHECK.finding(
+    if target is not None and all(m.build != target for m in known):
+        return _finding(
+            Outcome.BLOCK,
+            f"no node runs {target}",
+            known,
+            f"{_described(known)}. What would be finalized is not what was asked about.",
+            f"Bring every node to {target}, or name the build that runs: --target {known[0].build}",
+            about=known,
+        )
+    if len({m.build for m in known}) > 1:
+        return _finding(
             Outcome.WARN,
             f"every node runs v{series}, but different patches of it",
+            known,
             f"{_described(known)}.",
-            evidence=evidence,
-            remedy=("Bring all nodes to one patch build.",),
+            "Bring all nodes to one patch build.",
         )
-    else:
-        yield CHECK.finding(Outcome.PASS, f"every node runs {known[0].build}", evidence=evidence)
+    return _finding(Outcome.PASS, f"every node runs {known[0].build}", known)
 
 
-def _rollback(situation: Situation, known: tuple[Node, ...]) -> Iterator[Finding]:
-    evidence = {"builds": _builds(known)}
-    target = situation.target
+def _rollback(situation: Situation, known: tuple[_Member, ...]) -> Finding:
+    target, active = situation.target, situation.cluster.active_series
     if target is not None:
-        newer = [n for n in known if n.build and n.build > target]
+        newer = [m for m in known if m.build > target]
     else:
-        active = situation.cluster.active_series
-        newer = [n for n in known if n.build and n.build.series > active]
+        newer = [m for m in known if m.build.series > active]
     if not newer:
-        yield CHECK.finding(
+        return _finding(
             Outcome.BLOCK,
             "there is nothing to roll back",
-            f"No node runs anything newer than {target or f'v{situation.cluster.active_series}'}: "
-            f"{_described(known)}.",
-            evidence=evidence,
-            remedy=("If the upgrade was finalized there is no way back but a restore.",),
+            known,
+            f"No node runs anything newer than {target or f'v{active}'}: {_described(known)}.",
+            "If the upgrade was finalized there is no way back but a restore.",
         )
-        return
-    yield CHECK.finding(
+    return _finding(
         Outcome.PASS,
-        f"{listed(n.name for n in newer)} can be put back" + (f" on {target}" if target else ""),
+        f"{_names(newer)} can be put back" + (f" on {target}" if target else f" on v{active}"),
+        known,
         f"{_described(known)}. Put back one node at a time, the way they were upgraded.",
-        evidence=evidence | {"to_roll_back": [n.node_id for n in newer]},
+        to_roll_back=[m.node.node_id for m in newer],
     )
 
 
-def _verify(situation: Situation, known: tuple[Node, ...]) -> Iterator[Finding]:
-    evidence = {"builds": _builds(known)}
-    wanted: Build | None = situation.target
-    wrong = [n for n in known if wanted is not None and n.build != wanted]
-    if len({n.build for n in known}) > 1 or wrong:
-        yield CHECK.finding(
+def _verify(situation: Situation, known: tuple[_Member, ...]) -> Finding:
+    wanted = situation.target
+    wrong = [m for m in known if wanted is not None and m.build != wanted]
+    if len({m.build for m in known}) > 1 or wrong:
+        return _finding(
             Outcome.BLOCK,
-            "not every node runs " + (str(wanted) if wanted else "the same build"),
+            f"not every node runs {wanted or 'the same build'}",
+            known,
             f"{_described(known)}.",
-            evidence=evidence,
-            remedy=("Bring every node to the target build.",),
+            "Bring every node to the target build.",
+            about=wrong or known,
         )
-    else:
-        yield CHECK.finding(Outcome.PASS, f"every node runs {known[0].build}", evidence=evidence)
+    return _finding(Outcome.PASS, f"every node runs {known[0].build}", known)
 
 
 CHECK = Check(
@@ -255,5 +316,4 @@ CHECK = Check(
     docs=UPGRADE_DOCS,
     explain=__doc__,
     run=run,
-    with_finalize=True,
 )

@@ -10,18 +10,25 @@ is compared with the cluster's clock, not with this machine's.
 - rollback: warn: going back may be the cure.
 
 A node that died a moment ago still passes for live until its record runs out, up to 9 seconds later:
-``--settle 15s`` looks again after that.
+``--settle 15s`` looks again after that. A record with less than 2.5 seconds left, while others have
+several more, was not renewed in time: that node may be going, and every step warns.
 
-A node with a status record but no liveness record is UNKNOWN: a leftover, or something worse.
+A status record without any liveness record is a ghost, left by a node that is gone: it is no member
+and counts nowhere. Every step warns of it, because automatic finalization waits for it for ever;
+``SET CLUSTER SETTING version`` does not. ``cockroach node decommission`` cannot remove it. A node
+that lives and has no liveness record is UNKNOWN.
 
-Reads kv_node_liveness (v21.1.2 and later) and gossip_liveness: admin, or VIEWCLUSTERMETADATA from
+Reads kv_node_liveness (v21.1.3 and later) and gossip_liveness: admin, or VIEWCLUSTERMETADATA from
 v23.1.12 on.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
+from typing import Final
 
+from guard.cluster.finalization import finalize_by_hand
 from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node
 from guard.decision.check_definition import DOCS, Check
@@ -31,28 +38,36 @@ from guard.decision.situation import Situation
 
 __all__ = ["CHECK"]
 
+_NOT_RENEWED: Final = dt.timedelta(seconds=2.5)  # records last 6 to 9 s and are renewed half-way
+_RENEWED: Final = dt.timedelta(seconds=4)
+
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for each state of nodes that are not live, or one `pass`."""
     members = situation.cluster.members
-    restarting = situation.node_id if situation.step is Step.NEXT_NODE or situation.finalizing else None
-    down = [n for n in members if n.liveness in (Liveness.SUSPECT, Liveness.DEAD)]
-    excused = [n for n in down if n.node_id == restarting]
+    restarting = situation.node_id if situation.step is Step.NEXT_NODE else None
+    down = [n for n in members if n.is_down and n.node_id != restarting]
+    excused = [n for n in members if n.is_down and n.node_id == restarting]
     unknown = [n for n in members if n.liveness is Liveness.UNKNOWN]
     for node in unknown:
         yield CHECK.finding(
             Outcome.UNKNOWN,
             f"{node.name} has no readable liveness record",
-            "It may be a leftover of a node removed under v20.2 or earlier; CockroachDB itself "
-            "may refuse to finalize because of it.",
+            "It seems to run all the same, so it may be a member that guard cannot judge.",
             evidence={"node_id": node.node_id},
-            remedy=(f"If it is gone for good: cockroach node decommission {node.node_id}",),
+            remedy=(f"Look at it: cockroach node status {node.node_id}",),
+            nodes=(node,),
+            unseen=True,
         )
+    if situation.cluster.ghosts:
+        yield _ghosts(situation)
     for state in (Liveness.DEAD, Liveness.SUSPECT):
-        nodes = [n for n in down if n.liveness is state and n not in excused]
+        nodes = [n for n in down if n.liveness is state]
         if nodes:
             yield _down(situation, state, nodes)
-    if not unknown and len(down) == len(excused):
+    if going := _going(situation):
+        yield _running_out(situation, going)
+    if not (unknown or down or going or situation.cluster.ghosts):
         yield CHECK.finding(
             Outcome.PASS,
             f"all {len(members)} member nodes are live"
@@ -62,14 +77,66 @@ def run(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
-    names = listed(n.name for n in nodes)
-    seen = "; ".join(
-        f"{n.name} last seen {age(n.seen_until, situation.cluster.now)}" for n in nodes[:5]
+def _ghosts(situation: Situation) -> Finding:
+    ghosts, cluster = situation.cluster.ghosts, situation.cluster
+    names = listed(n.name for n in ghosts)
+    series = max((n.build.series for n in cluster.members if n.build), default=None)
+    ahead = series is not None and series > cluster.active_series
+    return CHECK.finding(
+        Outcome.WARN,
+        f"{names} {'is a ghost' if len(ghosts) == 1 else 'are ghosts'}: a status record without a "
+        "liveness record",
+        "Such a record is left by a node that is gone; it is no member, and guard counts it nowhere. "
+        "Automatic finalization waits for it for ever, finalizing by hand does not.",
+        evidence={
+            "nodes": [
+                {"node_id": n.node_id, "build": n.build_tag, "status": n.status_at} for n in ghosts
+            ]
+        },
+        remedy=(f"When it is time to finalize: {finalize_by_hand(series)}",)
+        if ahead and series is not None
+        else ("When it is time to finalize, do it by hand: SET CLUSTER SETTING version = 'X.Y';",),
+        nodes=ghosts,
     )
+
+
+def _going(situation: Situation) -> list[Node]:
+    """Live members whose record was not renewed in time while others' were."""
+    now = situation.cluster.now
+    left = {
+        n.node_id: n.seen_until - now
+        for n in situation.cluster.members
+        if n.is_up and n.seen_until is not None
+    }
+    if max(left.values(), default=dt.timedelta()) < _RENEWED:
+        return []
+    return [n for n in situation.cluster.members if left.get(n.node_id, _RENEWED) < _NOT_RENEWED]
+
+
+def _running_out(situation: Situation, going: list[Node]) -> Finding:
+    now = situation.cluster.now
+    left = "; ".join(
+        f"the record of {n.name} runs out in {(n.seen_until - now).total_seconds():.1f} s"
+        for n in going[:5]
+        if n.seen_until is not None
+    )
+    return CHECK.finding(
+        Outcome.WARN,
+        f"{listed(n.name for n in going)} may be going: the liveness record was not renewed in time",
+        f"{left}; the others' last longer.",
+        evidence={"nodes": [n.node_id for n in going]},
+        remedy=("Look twice before you act: guard check --settle 15s",),
+        transient=True,
+        nodes=going,
+    )
+
+
+def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
+    names, now = listed(n.name for n in nodes), situation.cluster.now
+    seen = "; ".join(f"{n.name} last seen {age(n.seen_until, now)}" for n in nodes[:5])
     remedy = [f"Start {nodes[0].name} again, on the build it had, and wait until it is live."]
     if state is Liveness.DEAD:
-        remedy.append(f"If it is gone for good: cockroach node decommission {nodes[0].node_id}")
+        remedy.append(situation.decommission(nodes))
     if situation.step is Step.NEXT_NODE:
         remedy.append(f"If you are restarting it right now: --node {nodes[0].node_id}")
     return CHECK.finding(
@@ -88,6 +155,7 @@ def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
         },
         remedy=remedy,
         transient=state is Liveness.SUSPECT,
+        nodes=nodes,
     )
 
 
@@ -98,5 +166,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/cluster-setup-troubleshooting#node-liveness-issues",
     explain=__doc__,
     run=run,
-    with_finalize=True,
 )

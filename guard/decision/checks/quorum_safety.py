@@ -8,8 +8,10 @@ Asked for the node that ``--node`` names, or for any one node. Two ways to tell:
 - else counting: the smallest replication factor that a zone asks for bears so many nodes down, and
   so many are down already.
 
-- start, next-node: block if ranges would lose quorum. rollback: warn. finalize and verify stop no
-  node.
+- start, next-node: block if ranges would lose quorum. finalize and verify stop no node.
+- rollback: block if ``--node`` names a node that is up; else warn, since the node that is put back may
+  be the one that is down.
+- a draining node is on its way out and counts as down.
 - a cluster of one or two nodes: warn. Its ranges are unavailable while a node restarts, which no
   waiting changes. The same holds for zones that ask for one or two replicas.
 - with ``--node`` naming a node that is down already: pass, there is nothing left to stop.
@@ -29,7 +31,6 @@ from guard.cluster.members import Node
 from guard.cluster.replication import (
     critical_localities,
     factors,
-    is_up,
     needed_voters,
     reports_made_after,
     tolerated_failures,
@@ -56,13 +57,13 @@ def run(situation: Situation) -> Iterator[Finding]:
             remedy=("Check --node: cockroach node status",),
         )
         return
-    down = [n for n in members if not is_up(n) and n is not named]
+    down = [n for n in members if not n.counts_for_quorum and n is not named]
     evidence: dict[str, Any] = {
         "node": situation.node_id,
         "members": len(members),
         "down": [n.node_id for n in down],
     }
-    if named is not None and not is_up(named):
+    if named is not None and not named.is_up:
         yield CHECK.finding(
             Outcome.PASS,
             f"{named.name} is down already: starting it again costs no quorum",
@@ -106,7 +107,13 @@ def _ranges_at_risk(situation: Situation, named: Node | None, down: list[Node]) 
 
 
 def _severity(situation: Situation) -> Outcome:
-    return Outcome.WARN if situation.step is Step.ROLLBACK else Outcome.BLOCK
+    """A rollback may well put back the node that is down; of a named, healthy one it is the harm."""
+    unnamed = situation.step is Step.ROLLBACK and situation.node_id is None
+    return Outcome.WARN if unnamed else Outcome.BLOCK
+
+
+def _about(named: Node | None, down: list[Node]) -> list[Node]:
+    return [*down, named] if named is not None else down
 
 
 def _may_come_back(down: list[Node]) -> bool:
@@ -135,6 +142,7 @@ def _by_report(
         evidence=evidence,
         remedy=("Start the nodes that are down, and wait until every range is fully replicated.",),
         transient=_may_come_back(down),
+        nodes=_about(named, down),
     )
 
 
@@ -168,6 +176,8 @@ def _by_counting(
             else "No other node is down; zones that ask for three replicas or more bear that one "
             "stops, but guard could not see whether all of them do.",
             evidence=evidence | {"reason": why.reason if why else None},
+            nodes=_about(named, down),
+            unseen=bool(down),
             remedy=(why.remedy if why else ()) or ("Let this user read crdb_internal.zones.",),
             transient=why is not None and why.reason in PASSING,
         )
@@ -181,14 +191,14 @@ def _by_counting(
         return CHECK.finding(
             _severity(situation),
             f"stopping {what} could leave ranges without quorum",
-            f"{listed(n.name for n in down)} {'is' if len(down) == 1 else 'are'} down already, and a "
-            f"range with {smallest} voters bears {borne} node(s) down.",
+            f"{_down_already(down)}, and a range with {smallest} voters bears {borne} node(s) down.",
             evidence=evidence,
             remedy=(
                 f"Start {down[0].name} again and wait until it is live.",
-                f"If it is gone for good: cockroach node decommission {down[0].node_id}",
+                situation.decommission(down),
             ),
             transient=_may_come_back(down),
+            nodes=_about(named, down),
         )
     if down and not _sees_all_zones(situation):
         return CHECK.finding(
@@ -197,6 +207,8 @@ def _by_counting(
             "A zone that this user may not see may ask for fewer replicas than those that it may.",
             evidence=evidence,
             remedy=("Ask as a member of the admin role.",),
+            nodes=_about(named, down),
+            unseen=True,
         )
     return CHECK.finding(
         Outcome.PASS,
@@ -205,6 +217,11 @@ def _by_counting(
         + ("." if _sees_all_zones(situation) else ", as far as this user may see the zones."),
         evidence=evidence,
     )
+
+
+def _down_already(down: list[Node]) -> str:
+    draining = " or draining" if any(n.is_up for n in down) else ""
+    return f"{listed(n.name for n in down)} {'is' if len(down) == 1 else 'are'} down{draining} already"
 
 
 def _sees_all_zones(situation: Situation) -> bool:
@@ -219,5 +236,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/configure-replication-zones",
     explain=__doc__,
     run=run,
-    steps=(Step.START, Step.NEXT_NODE, Step.ROLLBACK),
 )

@@ -10,10 +10,12 @@ range without quorum causes it, is UNKNOWN as well.
 - start, next-node, finalize, verify: block. rollback: warn, going back may be the cure.
 - next-node with ``--node`` naming a node that is down: warn. Starting it again is the cure.
 
-Under-replication is transient: CockroachDB repairs it. So is unavailability while a node is
-restarting. A cluster of one or two nodes counts its ranges as under-replicated for ever unless its
-zones ask for fewer than three copies (CockroachDB wants at least three, however few nodes there
-are), which nobody can fix without more nodes: there it is a warning.
+Under-replication is transient: CockroachDB repairs it, unless nothing has moved for an hour
+(every node up, settled and none leaving): then a zone probably asks for what the nodes cannot give,
+and no waiting helps. Unavailability is transient while a node is restarting. A cluster of one or two
+nodes counts its ranges as under-replicated for ever unless its zones ask for fewer than three copies
+(CockroachDB wants at least three, however few nodes there are), which nobody can fix without more
+nodes: there it is a warning.
 
 The replication report is only asked about unavailable ranges. It takes each zone's factor at its
 word and so calls the system ranges of every three-node cluster, which ask for five copies,
@@ -27,65 +29,119 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node
+from guard.cluster.picture import Cluster
 from guard.cluster.replication import (
     factors,
-    is_up,
     needed_voters,
     replication_stats,
+    report_made_at,
     reports_made_after,
 )
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.checks.draining import STATUS_FRESH, restarting
-from guard.decision.phrases import listed
+from guard.decision.checks.draining import restarting
+from guard.decision.phrases import age, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
-from guard.snapshot.model import StoreStatusRow
+from guard.snapshot.model import Collected, StoreStatusRow
 
 __all__ = ["CHECK"]
 
 _LATELY: Final = dt.timedelta(minutes=5)
+_AT_REST: Final = dt.timedelta(hours=1)
 
 
-def _is_fresh(situation: Situation, node: Node) -> bool:
-    return node.status_at is not None and situation.cluster.now - node.status_at <= STATUS_FRESH
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What the nodes that can be believed count, and who is missing from it.
+
+    Attributes:
+        missing: members whose ranges nobody vouches for.
+        reported: unavailable ranges by the replication report, None if it says nothing of use.
+        cured: True if the node that is down is the one being started again.
+    """
+
+    unavailable: int
+    under: int
+    missing: tuple[Node, ...]
+    reported: int | None
+    report_at: dt.datetime | None
+    cured: bool
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        return {
+            "unavailable": self.unavailable,
+            "under_replicated": self.under,
+            "reported_unavailable": self.reported,
+            "report_at": self.report_at,
+            "not_counted": [n.node_id for n in self.missing],
+        }
 
 
-def _not_counted(situation: Situation, stores: tuple[StoreStatusRow, ...]) -> list[Node]:
-    """Members whose ranges nobody vouches for, the one being started again left out."""
-    with_store = {s.node_id for s in stores}
+def _started_again(situation: Situation) -> Node | None:
+    """The node that is down and that this step starts, if any."""
+    cluster = situation.cluster
+    named = next((n for n in cluster.members if n.node_id == restarting(situation)), None)
+    node = cluster.restarted or named
+    return node if node is not None and not node.is_up else None
+
+
+def _count(situation: Situation) -> _Counts:
+    cluster = situation.cluster
+    back = _started_again(situation)
+    stores: tuple[StoreStatusRow, ...] = tuple(
+        s for s in cluster.rows("store_status") if back is None or s.node_id != back.node_id
+    )
+    others = [n for n in cluster.members if back is None or n.node_id != back.node_id]
     silent = {
         s.node_id for s in stores if s.unavailable_ranges is None or s.underreplicated_ranges is None
     }
-    return [
-        n
-        for n in situation.cluster.members
-        if not (n.node_id == restarting(situation) and not is_up(n))
-        and (
-            not is_up(n)
-            or not _is_fresh(situation, n)
-            or n.node_id not in with_store
-            or n.node_id in silent
-        )
-    ]
-
-
-def _restless(situation: Situation) -> bool:
-    """True if a node is coming or going, so that waiting may cure what is missing."""
-    return any(
-        n.liveness in (Liveness.SUSPECT, Liveness.DRAINING)
-        or (n.started_at is not None and situation.cluster.now - n.started_at < _LATELY)
-        for n in situation.cluster.members
+    believed = {n.node_id for n in others if n.is_up and n.fresh}
+    telling = believed & {s.node_id for s in stores} - silent
+    counted = [s for s in stores if s.node_id in believed]
+    missing = tuple(n for n in others if n.node_id not in telling)
+    report_at = reports_made_after(cluster, (n for n in missing if not n.is_up))
+    stats = replication_stats(cluster) if report_at is not None else ()
+    return _Counts(
+        unavailable=sum(s.unavailable_ranges or 0 for s in counted),
+        under=sum(s.underreplicated_ranges or 0 for s in counted),
+        missing=missing,
+        reported=sum(row.unavailable_ranges for row in stats) if stats else None,
+        report_at=report_at,
+        cured=back is not None and all(n.is_up for n in missing),
     )
 
 
-def _never_enough_nodes(situation: Situation) -> bool:
+def _restless(cluster: Cluster) -> bool:
+    """True if a node is coming or going, so that waiting may cure what is missing."""
+    return any(
+        n.liveness in (Liveness.SUSPECT, Liveness.DRAINING)
+        or (n.started_at is not None and cluster.now - n.started_at < _LATELY)
+        for n in cluster.members
+    )
+
+
+def _at_rest(cluster: Cluster) -> bool:
+    """True if nothing has moved for so long that waiting cures nothing any more."""
+    left = max((n.seen_until for n in cluster.nodes if n.is_down and n.seen_until), default=None)
+    return all(
+        n.is_up
+        and n.membership == "active"
+        and n.started_at is not None
+        and cluster.now - n.started_at > _AT_REST
+        for n in cluster.members
+    ) and (left is None or cluster.now - left > _AT_REST)
+
+
+def _never_enough_nodes(cluster: Cluster) -> bool:
     """True if CockroachDB wants more copies than there are nodes to hold them."""
-    nodes = sum(n.membership == "active" for n in situation.cluster.members)
-    asked = factors(situation.cluster)
+    nodes = sum(n.membership == "active" for n in cluster.members)
+    asked = factors(cluster)
     if asked is None:
         return needed_voters(1000, nodes) > nodes
     return any(needed_voters(factor, nodes) > nodes for factor in asked)
@@ -93,91 +149,104 @@ def _never_enough_nodes(situation: Situation) -> bool:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield findings for unavailable and under-replicated ranges and for what nobody counted."""
-    stores: tuple[StoreStatusRow, ...] = situation.cluster.rows("store_status")
-    members = {n.node_id: n for n in situation.cluster.members}
-    counted = [
-        s
-        for s in stores
-        if (n := members.get(s.node_id)) is not None and is_up(n) and _is_fresh(situation, n)
-    ]
-    unavailable = sum(s.unavailable_ranges or 0 for s in counted)
-    under = sum(s.underreplicated_ranges or 0 for s in counted)
-    missing = _not_counted(situation, stores)
-    report_at = reports_made_after(situation.cluster, (n for n in missing if not is_up(n)))
-    reported = 0
-    if report_at is not None:
-        reported = sum(row.unavailable_ranges for row in replication_stats(situation.cluster))
-    covered = report_at is not None and bool(replication_stats(situation.cluster))
-    cured = any(
-        n.node_id == restarting(situation) and not is_up(n) for n in situation.cluster.members
-    ) and not any(not is_up(n) for n in missing)
-    bad = Outcome.WARN if situation.step is Step.ROLLBACK or cured else Outcome.BLOCK
-    evidence: dict[str, Any] = {
-        "unavailable": unavailable,
-        "under_replicated": under,
-        "reported_unavailable": reported if report_at else None,
-        "report_at": report_at,
-        "not_counted": [n.node_id for n in missing],
-    }
-    if unavailable or reported:
-        yield CHECK.finding(
-            bad,
-            f"{max(unavailable, reported)} range(s) are unavailable",
-            "They have lost quorum and serve nothing."
-            + (" Starting the node again may bring them back." if cured else ""),
-            evidence=evidence,
-            remedy=("Start the nodes that are down; see the DB Console: /#/reports/problemranges",),
-            transient=_restless(situation),
-        )
-    if under:
-        yield _under_replicated(situation, under, bad, evidence, cured=cured)
-    if missing and not covered and not unavailable:
-        names = listed(n.name for n in missing)
-        yield CHECK.finding(
-            Outcome.WARN
-            if situation.step is Step.ROLLBACK and not any(is_up(n) for n in missing)
-            else Outcome.UNKNOWN,
-            f"nobody vouches for the ranges of {names}",
-            "A node that is down, or writes no status, counts nothing, and a range without any "
-            "live replica is counted by no one.",
-            evidence=evidence,
-            remedy=(
-                f"Start {missing[0].name} again and wait until it is live.",
-                "Or read the replication report too: it needs admin, or VIEWSYSTEMTABLE.",
-            ),
-            transient=_restless(situation),
-        )
-    elif not (unavailable or reported or under):
+    counts = _count(situation)
+    bad = Outcome.WARN if situation.step is Step.ROLLBACK or counts.cured else Outcome.BLOCK
+    if counts.unavailable or counts.reported:
+        yield _unavailable(situation, counts, bad)
+    if counts.under:
+        yield _under_replicated(situation, counts, bad)
+    if counts.missing and counts.reported is None and not counts.unavailable:
+        yield _not_vouched_for(situation, counts)
+    elif not (counts.unavailable or counts.reported or counts.under):
+        names = listed(n.name for n in counts.missing)
         yield CHECK.finding(
             Outcome.PASS,
             "every range is available and fully replicated",
-            f"{listed(n.name for n in missing)} counts nothing, but the replication report of "
-            f"{report_at:%H:%M:%SZ} knows no unavailable range."
-            if missing
+            f"{names} counts nothing, but the replication report of {counts.report_at:%H:%M:%SZ} "
+            "knows no unavailable range."
+            if counts.missing
             else "",
-            evidence=evidence,
+            evidence=counts.evidence,
         )
 
 
-def _under_replicated(
-    situation: Situation, under: int, bad: Outcome, evidence: dict[str, Any], *, cured: bool
-) -> Finding:
-    if _never_enough_nodes(situation):
+def _unavailable(situation: Situation, counts: _Counts, bad: Outcome) -> Finding:
+    return CHECK.finding(
+        bad,
+        f"{max(counts.unavailable, counts.reported or 0)} range(s) are unavailable",
+        "They have lost quorum and serve nothing."
+        + (" Starting the node again may bring them back." if counts.cured else ""),
+        evidence=counts.evidence,
+        remedy=("Start the nodes that are down; see the DB Console: /#/reports/problemranges",),
+        transient=_restless(situation.cluster),
+    )
+
+
+def _not_vouched_for(situation: Situation, counts: _Counts) -> Finding:
+    missing = counts.missing
+    lenient = situation.step is Step.ROLLBACK and not any(n.is_up for n in missing)
+    return CHECK.finding(
+        Outcome.WARN if lenient else Outcome.UNKNOWN,
+        f"nobody vouches for the ranges of {listed(n.name for n in missing)}",
+        "A node that is down, or writes no status, counts nothing, and a range without any "
+        "live replica is counted by no one.",
+        evidence=counts.evidence,
+        remedy=(
+            f"Start {missing[0].name} again and wait until it is live.",
+            _about_the_report(situation.cluster),
+        ),
+        transient=_restless(situation.cluster),
+        nodes=missing,
+        unseen=not lenient,
+    )
+
+
+def _about_the_report(cluster: Cluster) -> str:
+    """Why the replication report does not stand in for the nodes that are missing."""
+    section = cluster.snapshot.replication_stats
+    if not isinstance(section, Collected):
+        return "Or read the replication report too: it needs admin, or VIEWSYSTEMTABLE."
+    made = report_made_at(cluster)
+    when = f"was made {age(made, cluster.now)}" if made is not None else "is empty"
+    return (
+        f"The replication report {when}, too early to know of it: it is made about once a minute, so "
+        "look again."
+    )
+
+
+def _under_replicated(situation: Situation, counts: _Counts, bad: Outcome) -> Finding:
+    cluster = situation.cluster
+    if _never_enough_nodes(cluster):
         return CHECK.finding(
             Outcome.WARN,
-            f"{under} range(s) are under-replicated, and on this few nodes they always will be",
+            f"{counts.under} range(s) are under-replicated, and on this few nodes they always will be",
             "CockroachDB wants at least three copies unless the zone asks for fewer. Every restart "
             "makes ranges unavailable until the node is back.",
-            evidence=evidence,
+            evidence=counts.evidence,
             remedy=("Add nodes, or lower num_replicas of the zones.",),
+        )
+    if not counts.cured and _at_rest(cluster):
+        return CHECK.finding(
+            bad,
+            f"{counts.under} range(s) are under-replicated, and nothing is moving",
+            "Every node has been up for a long time, so waiting will hardly help: a zone probably asks "
+            "for replicas that its constraints leave no room for. Another restart could cost these "
+            "ranges their quorum.",
+            evidence=counts.evidence,
+            remedy=(
+                "See which zones ask for what: SHOW ALL ZONE CONFIGURATIONS;",
+                "See which constraints are violated: SELECT * FROM system.replication_constraint_stats "
+                "WHERE violating_ranges > 0;",
+                "See the ranges in the DB Console: /#/reports/problemranges",
+            ),
         )
     return CHECK.finding(
         bad,
-        f"{under} range(s) are under-replicated",
+        f"{counts.under} range(s) are under-replicated",
         "Starting the node again is the cure."
-        if cured
+        if counts.cured
         else "Another restart could cost them their quorum.",
-        evidence=evidence,
+        evidence=counts.evidence,
         remedy=("Wait until they have caught up, or let guard wait: guard check --wait 20m",),
         transient=True,
     )
@@ -190,5 +259,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/cluster-setup-troubleshooting#replication-issues",
     explain=__doc__,
     run=run,
-    with_finalize=True,
 )

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from guard.cluster.jobs import history_reaches_back_to
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.phrases import age, span
-from guard.decision.result import Finding, Outcome, Step
+from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 
 __all__ = ["CHECK"]
@@ -64,6 +64,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/take-full-and-incremental-backups",
     explain=__doc__,
     run=run,
-    steps=(Step.START, Step.FINALIZE),
-    with_finalize=True,
 )

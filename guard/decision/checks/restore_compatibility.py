@@ -20,7 +20,7 @@ from guard.catalog.answers import Answer
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.job_words import job_evidence
 from guard.decision.phrases import listed
-from guard.decision.result import Finding, Outcome, Step
+from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow
 from guard.versions import Series
@@ -91,5 +91,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/restoring-backups-across-versions",
     explain=__doc__,
     run=run,
-    steps=(Step.START,),
 )

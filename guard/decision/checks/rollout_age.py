@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from guard.cluster.rollout import rollout
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.phrases import listed, span
-from guard.decision.result import Finding, Outcome, Step
+from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 
 __all__ = ["CHECK"]
@@ -91,5 +91,4 @@ CHECK = Check(
     docs=UPGRADE_DOCS,
     explain=__doc__,
     run=run,
-    steps=(Step.NEXT_NODE, Step.FINALIZE, Step.ROLLBACK, Step.VERIFY),
 )

@@ -3,8 +3,7 @@
 A next run in the past is due as well: the scheduler looks once a minute, and the job may start any
 moment. Paused schedules do not count.
 
-- start, next-node: warn; block where A-72839 makes backups fail.
-- finalize, rollback: warn.
+- start, next-node, finalize, rollback: warn. Where a backup cannot succeed at all, A-72839 blocks.
 - verify: are the schedules running again? Warn about paused ones, which may have been paused for the
   upgrade, and about ones that should have run more than five minutes ago.
 
@@ -18,9 +17,9 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
-from guard.cluster.jobs import Activity, due_schedules
+from guard.cluster.jobs import Activity
+from guard.cluster.schedules import due_schedules, is_overdue, never_quiet
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.checks.a_72839 import backups_would_fail
 from guard.decision.job_words import activity_text, schedule_evidence, schedule_text
 from guard.decision.phrases import span
 from guard.decision.result import Finding, Outcome, Step
@@ -36,7 +35,8 @@ def run(situation: Situation) -> Iterator[Finding]:
     if situation.step is Step.VERIFY:
         yield from _running_again(situation)
         return
-    due = due_schedules(situation.cluster, situation.window)
+    cluster = situation.cluster
+    due = due_schedules(cluster, situation.window)
     within = span(situation.window)
     evidence = {
         "window_seconds": int(situation.window.total_seconds()),
@@ -60,23 +60,14 @@ def run(situation: Situation) -> Iterator[Finding]:
         f"Pause it for the upgrade, and resume it after: PAUSE SCHEDULE {schedule.schedule_id};"
         for schedule in due[:3]
     )
-    if situation.step in (Step.START, Step.NEXT_NODE) and backups_would_fail(situation):
-        yield CHECK.finding(
-            Outcome.BLOCK,
-            f"{count} due within {within} and would fail on this upgrade",
-            f"{text} See A-72839.",
-            evidence=evidence,
-            remedy=pause,
-            transient=True,
-        )
-        return
     yield CHECK.finding(
         Outcome.WARN,
         f"{count} due within {within}",
         text,
         evidence=evidence,
         remedy=pause,
-        transient=True,
+        transient=not (is_overdue(due[0], cluster.now) or never_quiet(cluster, situation.window)),
+        schedules=due,
     )
 
 
@@ -119,5 +110,4 @@ CHECK = Check(
     docs=f"{DOCS}/stable/manage-a-backup-schedule",
     explain=__doc__,
     run=run,
-    with_finalize=True,
 )

@@ -4,8 +4,10 @@ SCHEMA CHANGE, NEW SCHEMA CHANGE and TYPEDESC SCHEMA CHANGE jobs count; SCHEMA C
 waits for old data to be collected, never does. Nodes of two versions hand a schema change back and
 forth badly, and finalization waits until all of them have ended.
 
-- start, next-node, rollback: warn.
-- finalize: block, transient unless a job is paused. verify: not asked.
+- start, next-node, rollback: warn. start blocks where one is stuck (reverting or asked to stop for
+  long): it will never end, and would keep the upgrade from being finalized for ever.
+- finalize: block, transient unless a job is paused or stuck. verify: not asked. From v19.2 to v20.1
+  schema changes stand still until the upgrade is final: there finalizing is the cure, and passes.
 
 When the first node of a new release starts it may run schema changes of its own on system tables
 (user ``node``, seen from v20.2 on): on next-node those pass, they belong to the upgrade.
@@ -19,12 +21,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from guard.cluster.jobs import active_jobs_of, is_paused, is_unnamed
+from guard.cluster.hop import is_between
+from guard.cluster.jobs import active_jobs_of, is_stuck
 from guard.decision.check_definition import UPGRADE_DOCS, Check
-from guard.decision.job_words import job_evidence, job_text
+from guard.decision.job_words import ends_by_itself, job_evidence, job_text, way_to_end
+from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import JobRow
+from guard.versions import Series
 
 __all__ = ["CHECK"]
 
@@ -47,49 +52,71 @@ def _servers_own(situation: Situation, job: JobRow) -> bool:
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding by the step's row of the table."""
-    jobs = active_jobs_of(situation.cluster, _TYPES)
-    unnamed = [job for job in situation.cluster.active_jobs if is_unnamed(job)]
-    evidence = {"jobs": job_evidence(jobs)}
-    if situation.step is Step.FINALIZE and unnamed:
-        yield CHECK.finding(
-            Outcome.UNKNOWN,
-            f"the server cannot name {len(unnamed)} running job(s): one may be a schema change",
-            "; ".join(job_text(job, situation.cluster.now) for job in unnamed[:5]) + ".",
-            evidence={"jobs": job_evidence(unnamed)},
-            remedy=("Ask through a node on the newest build: --url",),
-        )
+    cluster, step = situation.cluster, situation.step
+    jobs = active_jobs_of(cluster, _TYPES)
     if not jobs:
-        yield CHECK.finding(Outcome.PASS, "no schema change is running", evidence=evidence)
+        yield CHECK.finding(Outcome.PASS, "no schema change is running")
         return
-    count = "1 schema change is" if len(jobs) == 1 else f"{len(jobs)} schema changes are"
-    text = "; ".join(job_text(job, situation.cluster.now) for job in jobs[:5])
-    if situation.step is Step.NEXT_NODE and all(_servers_own(situation, job) for job in jobs):
-        yield CHECK.finding(
+    stuck = [job for job in jobs if is_stuck(job, cluster.now)]
+    if is_between(cluster, situation.target, Series(19, 2), Series(20, 1)) and step is Step.FINALIZE:
+        yield _finding(
+            situation,
+            jobs,
             Outcome.PASS,
-            f"{count} running, all of them the server's own",
-            f"{text}. The first node on the new release started them on system tables.",
-            evidence=evidence,
+            "They stand still until the upgrade to v20.1 is final, and cannot be paused or cancelled: "
+            "finalizing is the cure.",
         )
-        return
-    paused = next((job for job in jobs if is_paused(job)), None)
-    finalize = situation.step is Step.FINALIZE
-    yield CHECK.finding(
-        Outcome.BLOCK if finalize else Outcome.WARN,
-        f"{count} running",
-        f"{text}. "
-        + (
-            "Finalization waits until every schema change has ended."
-            if finalize
-            else "Better let it end before nodes restart."
-        ),
-        evidence=evidence,
-        remedy=(
-            f"It is paused and will not end by itself: RESUME JOB {paused.job_id}; "
-            f"or CANCEL JOB {paused.job_id};"
-            if paused
-            else f"Wait for it: SHOW JOB WHEN COMPLETE {jobs[0].job_id};",
-        ),
-        transient=paused is None,
+    elif step is Step.NEXT_NODE and all(_servers_own(situation, job) for job in jobs):
+        yield _finding(
+            situation,
+            jobs,
+            Outcome.PASS,
+            "All of them are the server's own: the first node on the new release started them on "
+            "system tables.",
+        )
+    elif step is Step.FINALIZE:
+        yield _finding(
+            situation,
+            jobs,
+            Outcome.BLOCK,
+            "Finalization waits until every schema change has ended.",
+            way_to_end(jobs, cluster.now),
+        )
+    elif step is Step.START and stuck:
+        yield _finding(
+            situation,
+            jobs,
+            Outcome.BLOCK,
+            f"{listed(job.job_id for job in stuck)} will not end by itself, and would keep the upgrade "
+            "from being finalized.",
+            way_to_end(stuck, cluster.now),
+        )
+    else:
+        yield _finding(
+            situation,
+            jobs,
+            Outcome.WARN,
+            "Better let it end before nodes restart.",
+            way_to_end(jobs, cluster.now),
+        )
+
+
+def _finding(
+    situation: Situation,
+    jobs: tuple[JobRow, ...],
+    outcome: Outcome,
+    detail: str,
+    remedy: tuple[str, ...] = (),
+) -> Finding:
+    now = situation.cluster.now
+    return CHECK.finding(
+        outcome,
+        f"{'1 schema change is' if len(jobs) == 1 else f'{len(jobs)} schema changes are'} running",
+        f"{'; '.join(job_text(job, now) for job in jobs[:5])}. {detail}",
+        evidence={"jobs": job_evidence(jobs)},
+        remedy=remedy,
+        transient=ends_by_itself(jobs, now),
+        jobs=jobs,
     )
 
 
@@ -100,6 +127,4 @@ CHECK = Check(
     docs=UPGRADE_DOCS,
     explain=__doc__,
     run=run,
-    steps=(Step.START, Step.NEXT_NODE, Step.FINALIZE, Step.ROLLBACK),
-    with_finalize=True,
 )

@@ -1,13 +1,12 @@
 """Is the target a release one should run?
 
-- start, next-node, rollback: block a withdrawn release. Warn about testing releases, cloud-only
-  ones, custom builds, builds Cockroach Labs never published, and series out of support.
-- finalize: warn about all of these; the nodes run it already.
+- start, next-node: block a withdrawn release. Warn about testing releases, cloud-only ones, custom
+  builds, builds Cockroach Labs never published, and series out of support.
+- finalize, rollback: warn about all of these; the nodes run it already, or did.
 - A release that guard knows by its public tag or image only warns: nobody told guard whether it was
   withdrawn or is for CockroachDB Cloud only, and its advisories may be missing.
 
-A release newer than guard's catalog is UNKNOWN: guard cannot tell what is wrong with it. Take a newer
-guard, or add records with ``--catalog``.
+A release that guard's catalog does not hold is another matter: see unlisted-release.
 
 Source: the list of releases in the documentation, as the catalog holds it. Reads what
 the nodes run, if no target is named.
@@ -32,8 +31,6 @@ _TITLES = {
     ReleaseStatus.CLOUD_ONLY: "{} is published for CockroachDB Cloud only",
     ReleaseStatus.CUSTOM: "{} is a custom build that guard knows nothing of",
     ReleaseStatus.NOT_PUBLISHED: "{} was never published",
-    ReleaseStatus.OUTSIDE_CATALOG: "{} is older than guard's catalog",
-    ReleaseStatus.NEWER_THAN_CATALOG: "{} is newer than guard's catalog",
 }
 
 
@@ -44,12 +41,19 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(Outcome.NOT_APPLICABLE, "there is no target")
         return
     known = situation.catalog.release(target)
-    status = known.status
-    if status is ReleaseStatus.OUTSIDE_CATALOG and situation.catalog.is_newer(target):
-        status = ReleaseStatus.NEWER_THAN_CATALOG  # a whole series that came later
-    evidence = {"target": str(target), "status": status.value}
+    evidence = {"target": str(target), "status": known.status.value}
+    title = _TITLES.get(known.status)
     missing = situation.catalog.advisories_missing(target)
-    if status is ReleaseStatus.PRODUCTION:
+    later = f"; {missing}" if known.known and missing else ""
+    if title is not None:
+        yield CHECK.finding(
+            _outcome(situation.step, known.status),
+            title.format(target),
+            f"{known.reason}{later}",
+            evidence=evidence,
+            remedy=_better(situation, target),
+        )
+    elif known.status is ReleaseStatus.PRODUCTION:
         yield CHECK.finding(
             Outcome.PASS,
             f"{target} is a production release",
@@ -57,13 +61,8 @@ def run(situation: Situation) -> Iterator[Finding]:
             evidence=evidence,
         )
     else:
-        later = f"; {missing}" if known.known and missing else ""
         yield CHECK.finding(
-            _outcome(situation.step, status),
-            _TITLES[status].format(target),
-            f"{known.reason}{later}",
-            evidence=evidence,
-            remedy=_remedy(situation, target, status),
+            Outcome.NOT_APPLICABLE, f"guard's catalog does not hold {target}", evidence=evidence
         )
     support = situation.catalog.support(target, situation.cluster.snapshot.taken_at.date())
     if support.phase is SupportPhase.ENDED:
@@ -76,19 +75,11 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 
 def _outcome(step: Step, status: ReleaseStatus) -> Outcome:
-    if status is ReleaseStatus.WITHDRAWN:
-        return Outcome.WARN if step is Step.FINALIZE else Outcome.BLOCK
-    if status is ReleaseStatus.NEWER_THAN_CATALOG:
-        return Outcome.WARN if step is Step.FINALIZE else Outcome.UNKNOWN
-    return Outcome.WARN
+    forward = step in (Step.START, Step.NEXT_NODE)
+    return Outcome.BLOCK if forward and status is ReleaseStatus.WITHDRAWN else Outcome.WARN
 
 
-def _remedy(situation: Situation, target: Build, status: ReleaseStatus) -> tuple[str, ...]:
-    if status is ReleaseStatus.NEWER_THAN_CATALOG:
-        return (
-            "Take a newer guard, or give records of newer releases: --catalog DIR",
-            "Or take the responsibility: --accept target-release --reason '...'",
-        )
+def _better(situation: Situation, target: Build) -> tuple[str, ...]:
     newest = situation.catalog.newest_release(target.series)
     if newest.build is not None and newest.build != target:
         return (f"The newest release of the series is {newest.build}.",)
@@ -102,5 +93,4 @@ CHECK = Check(
     docs=f"{DOCS}/releases/",
     explain=__doc__,
     run=run,
-    steps=(Step.START, Step.NEXT_NODE, Step.FINALIZE, Step.ROLLBACK),
 )

@@ -5,9 +5,11 @@ innovation release to the next regular one (24.1 to 24.3); an innovation release
 series right after it. The series that counts is the cluster version's, not the binaries': an
 unfinalized upgrade has not arrived yet.
 
-- start, next-node: block unless the hop is supported, or if the target is older than what runs.
-- rollback: block unless it leads back to the series the cluster came from; UNKNOWN if every node is
-  new already and no build is named.
+- start, next-node: block unless the hop is supported, or if the target is older than what runs. A
+  cluster on a testing release goes to a production release of its own series before it goes to
+  another one, and from an alpha there is no way at all.
+- rollback: block unless it leads back to the series the cluster came from; where every node is new
+  already and no build is named, warn, and say which series to put back.
 
 Source: the upgrade overview of the documentation, as the catalog holds it. Reads the cluster
 version and the nodes' builds.
@@ -18,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guard.catalog.answers import Answer
+from guard.catalog.hops import no_way_out
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
@@ -59,6 +62,10 @@ def run(situation: Situation) -> Iterator[Finding]:
             Outcome.PASS, f"{target} is a patch of the active series v{active}", evidence=evidence
         )
         return
+    testing = _testing(situation)
+    if testing is not None:
+        yield testing
+        return
     answer = situation.catalog.upgrade_allowed(active, target.series)
     outcome = {
         Answer.YES: Outcome.PASS,
@@ -81,18 +88,45 @@ def run(situation: Situation) -> Iterator[Finding]:
     )
 
 
+def _testing(situation: Situation) -> Finding | None:
+    """The objection to leaving a series from one of its testing releases, if a node runs one."""
+    active = situation.cluster.active_series
+    testing = sorted(
+        {
+            n.build
+            for n in situation.cluster.members
+            if n.build is not None and n.build.series == active and n.build.is_prerelease
+        }
+    )
+    if not testing:
+        return None
+    alpha = any(no_way_out(build) for build in testing)
+    newest = situation.catalog.newest_release(active).build
+    return CHECK.finding(
+        Outcome.BLOCK,
+        f"{testing[0]} is a testing release: it does not go straight to the next series",
+        "A cluster that ran an alpha cannot be upgraded to a production release."
+        if alpha
+        else "A major upgrade starts from a production release.",
+        evidence={"testing": [str(build) for build in testing]},
+        remedy=("Take the data into a new cluster.",)
+        if alpha
+        else (f"First go to a production release of v{active}: {newest or 'vX.Y.Z'}",),
+    )
+
+
 def _back_to_what(situation: Situation) -> Finding:
     """Every node is on the new series already, so none tells what the old build was."""
     active = situation.cluster.active_series
     release = situation.catalog.newest_release(active)
     return CHECK.finding(
-        Outcome.UNKNOWN,
-        f"the way back leads to v{active}, but nobody says to which build of it",
-        f"The cluster version is {active}, so binaries of v{active} can still open the stores; best "
-        "the build that the nodes had.",
+        Outcome.WARN,
+        f"the way back leads to v{active}: put back the build that the nodes had",
+        f"The cluster version is {active}, so any binary of v{active} can open the stores. Which build "
+        "they had no node tells any more, so its advisories were not judged.",
         evidence={"series": str(active)},
         remedy=(
-            "Name it: --target vX.Y.Z"
+            "Name it, to have its advisories judged: --target vX.Y.Z"
             + (f"; the newest of v{active} is {release.build}" if release.build else ""),
         ),
     )
@@ -120,5 +154,4 @@ CHECK = Check(
     docs=UPGRADE_DOCS,
     explain=__doc__,
     run=run,
-    steps=(Step.START, Step.NEXT_NODE, Step.ROLLBACK),
 )

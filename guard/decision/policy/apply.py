@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Ids", "Question", "apply_policy", "problems", "target_finding"]
 
 _OBJECTIONS: Final = (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN)
-_EVIDENCE_LIMIT: Final = 50  # a longer list of jobs is cut, so nobody knows what else is in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +159,7 @@ def _graded(
 
 def _column(finding: Finding, step: Step) -> Step:
     """The step a finding was judged as: a restart that finalizes is judged as finalize too."""
-    column = finding.evidence.get("column")
-    return Step(column) if column in tuple(Step) else step
+    return finding.judged_as or step
 
 
 def _waived(finding: Finding, rule: WaiverRule) -> Finding:
@@ -186,6 +183,8 @@ def _why_never(finding: Finding, ids: Ids) -> str:
         return "a crashed check can never be waived"
     if finding.check == "cluster-version" and finding.outcome is Outcome.UNKNOWN:
         return "an unknown cluster version can never be waived"
+    if finding.unseen:
+        return "what could not be seen can never be waived"
     return ""
 
 
@@ -205,40 +204,19 @@ def _in_scope(rule: WaiverRule, finding: Finding, question: Question) -> bool:
     if scope.step is not None and scope.step is not _column(finding, question.step):
         return False
     if scope.nodes is not None:
-        named = frozenset(_nodes(finding.evidence))
+        named = frozenset(finding.nodes)
         if not named and question.node_id is not None:
             named = frozenset({question.node_id})
         if not named or not named <= scope.nodes:
             return False
-    return scope.jobs is None or _only_jobs(finding.evidence, scope.jobs)
+    return scope.jobs is None or _only_jobs(finding, scope.jobs)
 
 
-def _nodes(evidence: object, key: str = "") -> Iterator[int]:
-    """Every node that evidence names: ``node_id``, ``nodes``, and names such as ``n3`` in lists."""
-    if isinstance(evidence, dict):
-        for name, value in evidence.items():
-            yield from _nodes(value, str(name))
-    elif isinstance(evidence, list | tuple):
-        for value in evidence:
-            yield from _nodes(value, "n" if key != "nodes" else key)
-    elif isinstance(evidence, int) and not isinstance(evidence, bool):
-        if key in ("node_id", "nodes"):
-            yield evidence
-    elif isinstance(evidence, str) and key in ("n", "nodes"):
-        match = re.fullmatch(r"n(\d{1,9})", evidence, re.ASCII)
-        if match is not None:
-            yield int(match[1])
-
-
-def _only_jobs(evidence: Mapping[str, Any], allowed: frozenset[str]) -> bool:
-    """True if evidence names jobs, all of them allowed, and no schedule that is due."""
-    jobs = evidence.get("jobs") or ()
-    if not jobs or len(jobs) >= _EVIDENCE_LIMIT:
+def _only_jobs(finding: Finding, allowed: frozenset[str]) -> bool:
+    """True if a finding rests on jobs, all of them allowed, and on nothing else of its kind."""
+    if not finding.jobs or finding.schedules or finding.more:
         return False
-    if any(value for key, value in evidence.items() if key in ("due", "schedules_due")):
-        return False
-    named = {str(job.get("job_id") if isinstance(job, dict) else job) for job in jobs}
-    return named <= allowed
+    return frozenset(finding.jobs) <= allowed
 
 
 def _unused(

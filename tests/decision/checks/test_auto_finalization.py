@@ -9,7 +9,7 @@ from guard.decision.engine import evaluate
 from guard.decision.result import Verdict
 from guard.snapshot.model import Reason, SettingRow
 from tests.building import collected, job, node, put, snapshot, three, unavailable
-from tests.decision.judging import NOT_APPLICABLE, PASS, UNKNOWN, WARN, one, outcomes
+from tests.decision.judging import NOT_APPLICABLE, PASS, UNKNOWN, WARN, judge, one, outcomes
 
 PRESERVE, AUTO = "cluster.preserve_downgrade_option", "cluster.auto_upgrade.enabled"
 MODE = "bulkio.backup.experimental_21_2_mode.enabled"
@@ -66,7 +66,7 @@ def test_a_patch_upgrade_has_nothing_to_finalize(step: str) -> None:
         ({}, PASS),
         ({AUTO: "true"}, PASS),
         ({PRESERVE: "21.1"}, WARN),
-        ({PRESERVE: "21.2"}, WARN),
+        ({PRESERVE: "21.2"}, PASS),
         ({AUTO: "false"}, WARN),
         ({MODE: "true"}, WARN),
         ({MODE: "false"}, PASS),
@@ -78,8 +78,8 @@ def test_verify_looks_for_what_was_left_behind(settings: dict[str, str], outcome
 
 
 def test_verify_names_every_setting_to_reset() -> None:
-    seen = snapshot(settings={PRESERVE: "21.1", AUTO: "false", MODE: "true"})
-    text = " ".join(one("auto-finalization", seen, "verify").remedy)
+    seen = snapshot(settings={PRESERVE: "20.2", AUTO: "false", MODE: "true"})
+    text = " ".join(" ".join(f.remedy) for f in judge("auto-finalization", seen, "verify"))
     assert all(f"RESET CLUSTER SETTING {name};" in text for name in (PRESERVE, AUTO, MODE))
 
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from guard.decision.checks import license as license_check
+from guard.decision.result import Outcome
 from guard.snapshot.model import LicenseRow, Reason, Snapshot
 from tests.building import collected, node, snapshot, three, unavailable
 from tests.decision.judging import (
@@ -84,7 +85,7 @@ def test_a_single_node_cluster_is_not_blocked() -> None:
     ("step", "kind", "expected"),
     [
         ("start", None, [PASS, WARN]),
-        ("finalize", None, [PASS, WARN]),
+        ("finalize", None, [PASS, UNKNOWN]),
         ("start", "Trial", [PASS, WARN]),
         ("finalize", "Trial", [PASS, BLOCK]),
         ("finalize", "Free", [PASS, BLOCK]),
@@ -102,9 +103,32 @@ def test_older_targets_need_none() -> None:
     assert outcomes("license", snapshot(), "verify") == [NOT_APPLICABLE]
 
 
-def test_a_patch_upgrade_needs_none() -> None:
+def test_a_patch_upgrade_needs_none_but_is_throttled_without() -> None:
     seen = snapshot(three("v24.3.1"), version="24.3", gateway="v24.3.1")
-    assert outcomes("license", seen, "start", "v24.3.5") == [NOT_APPLICABLE]
+    assert outcomes("license", seen, "start", "v24.3.5") == [WARN]
+    assert outcomes("license", seen, "next-node", "v24.3.5") == [NOT_APPLICABLE]
+
+
+@pytest.mark.parametrize(
+    ("running", "target", "expected"),
+    [
+        ("v23.1.28", "v23.1.29", WARN),
+        ("v23.1.27", "v23.1.28", NOT_APPLICABLE),
+        ("v23.2.14", "v23.2.15", WARN),
+        ("v24.1.6", "v24.1.29", WARN),
+        ("v24.2.5", "v24.2.6", WARN),
+        ("v22.2.10", "v22.2.19", NOT_APPLICABLE),
+    ],
+)
+def test_patches_of_older_series_throttle_too(running: str, target: str, expected: Outcome) -> None:
+    version = running.removeprefix("v").rpartition(".")[0]
+    seen = snapshot(three(running), version=version, gateway=running)
+    assert outcomes("license", seen, "start", target) == [expected]
+
+
+def test_verify_tells_of_the_throttle() -> None:
+    seen = snapshot(three("v24.2.6"), version="24.2", gateway="v24.2.6")
+    assert outcomes("license", seen, "verify") == [WARN]
 
 
 @pytest.mark.parametrize("step", STEPS)

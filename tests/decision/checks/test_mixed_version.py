@@ -28,7 +28,6 @@ OLD, MIXED, NEW = three(), nodes("v21.2.1", "v21.1.11", "v21.1.11"), three("v21.
         ("next-node", OLD, "v21.2.1", PASS),
         ("next-node", NEW, "v21.2.1", PASS),
         ("next-node", nodes("v21.1.12", "v21.1.11", "v21.1.11"), "v21.1.12", PASS),
-        ("next-node", nodes("v21.2.1", "v20.2.9", "v21.1.11"), "v21.2.1", BLOCK),
         ("next-node", nodes("v22.1.0", "v21.1.11", "v21.1.11"), "v21.2.1", BLOCK),
         ("finalize", NEW, None, PASS),
         ("finalize", NEW, "v21.2.1", PASS),
@@ -125,3 +124,18 @@ def test_next_node_without_a_target_is_unknown() -> None:
 def test_no_readable_build_at_all_is_one_unknown_for_each_node(step: str) -> None:
     seen = snapshot(nodes("sha256:abc", "unknown", "custom"))
     assert outcomes("mixed-version", seen, step, "v21.2.1") == [UNKNOWN] * 3
+
+
+@pytest.mark.parametrize("step", ["start", "next-node", "finalize", "rollback", "verify"])
+def test_a_node_older_than_the_cluster_version_cannot_be(step: str) -> None:
+    seen = snapshot(nodes("v21.2.1", "v20.2.9", "v21.1.11"))
+    assert outcomes("mixed-version", seen, step, "v21.2.1")[0] == UNKNOWN
+
+
+def test_next_node_needs_a_target_where_nothing_is_under_way() -> None:
+    assert outcomes("mixed-version", snapshot(OLD), "next-node") == [UNKNOWN]
+    assert outcomes("mixed-version", snapshot(MIXED), "next-node") == [PASS]
+
+
+def test_finalizing_a_build_that_no_node_runs_is_not_what_was_asked() -> None:
+    assert outcomes("mixed-version", snapshot(NEW), "finalize", "v21.2.9") == [BLOCK]

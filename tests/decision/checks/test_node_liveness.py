@@ -61,11 +61,23 @@ def test_a_decommissioned_node_may_be_down(step: str) -> None:
 
 
 @pytest.mark.parametrize("step", ALL_STEPS)
-def test_a_status_record_without_liveness_is_unknown(step: str) -> None:
-    leftover = node(9, state="dead", tables=("status",))
-    found = judge("node-liveness", snapshot([*three(), leftover]), step, "v21.1.11")
+def test_a_stale_status_record_without_liveness_is_a_ghost_and_no_member(step: str) -> None:
+    leftover = node(9, "v20.2.4", state="dead", tables=("status",))
+    seen = snapshot([*three(), leftover])
+    found = judge("node-liveness", seen, step, "v21.1.11")
+    assert [f.outcome for f in found] == [WARN]
+    assert found[0].nodes == (9,)
+    assert "decommission" not in " ".join(found[0].remedy)
+    for check in ("mixed-version", "quorum-safety", "range-health"):
+        assert all(9 not in f.nodes for f in judge(check, seen, step, "v21.1.11"))
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_a_node_that_lives_without_a_liveness_record_is_unknown(step: str) -> None:
+    odd = node(9, tables=("status",))
+    found = judge("node-liveness", snapshot([*three(), odd]), step, "v21.1.11")
     assert [f.outcome for f in found] == [UNKNOWN]
-    assert "cockroach node decommission 9" in found[0].remedy[0]
+    assert found[0].unseen
 
 
 def test_an_expiration_nobody_can_read_is_unknown() -> None:

@@ -34,6 +34,14 @@ def report(*unavailable_ranges: int, under: int = 0, ago: dt.timedelta = A_MINUT
     )
 
 
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_ranges_that_stay_under_replicated_while_nothing_moves_are_not_waited_for(step: str) -> None:
+    seen = snapshot([node(1, underreplicated_ranges=7), node(2), node(3), node(4)])
+    finding = one("range-health", seen, step, "v21.1.11")
+    assert (finding.outcome, finding.transient) == (SEVERITY[step], False)
+    assert "CONFIGURATIONS" in " ".join(finding.remedy)
+
+
 def zones(*numbers: int) -> Any:
     return collected(*(ZoneReplicasRow(num_replicas=n, num_voters=None) for n in numbers))
 
@@ -53,7 +61,8 @@ def test_unavailable_ranges(step: str) -> None:
 
 @pytest.mark.parametrize("step", ALL_STEPS)
 def test_under_replicated_ranges(step: str) -> None:
-    seen = snapshot([node(1, underreplicated_ranges=7), node(2), node(3, underreplicated_ranges=3)])
+    back = node(3, underreplicated_ranges=3, started=NOW - minutes(20))
+    seen = snapshot([node(1, underreplicated_ranges=7), node(2), back])
     finding = one("range-health", seen, step, "v21.1.11")
     assert (finding.outcome, finding.transient) == (SEVERITY[step], True)
     assert finding.evidence["under_replicated"] == 10

@@ -9,7 +9,7 @@ import pytest
 
 from guard.snapshot.model import Reason
 from tests.building import NOW, minutes, node, put, schedule, snapshot, three, unavailable
-from tests.decision.judging import ALL_STEPS, BLOCK, PASS, UNKNOWN, WARN, judge, one, outcomes
+from tests.decision.judging import ALL_STEPS, PASS, UNKNOWN, WARN, judge, one, outcomes
 
 BEFORE = ("start", "next-node", "finalize", "rollback")
 EDGE = [node(1, "v21.2.0"), node(2), node(3)]
@@ -41,13 +41,15 @@ def test_the_window_can_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("step", "nodes", "target", "outcome"),
     [
-        ("start", three(), "v21.2.0", BLOCK),
-        ("next-node", EDGE, "v21.2.0", BLOCK),
+        ("start", three(), "v21.2.0", WARN),
+        ("next-node", EDGE, "v21.2.0", WARN),
         ("finalize", three("v21.2.0"), "v21.2.0", WARN),
         ("rollback", EDGE, "v21.1.11", WARN),
     ],
 )
-def test_on_the_edge_of_a_72839_it_blocks(step: str, nodes: Any, target: str, outcome: str) -> None:
+def test_on_the_edge_of_a_72839_the_advisory_blocks_and_this_warns(
+    step: str, nodes: Any, target: str, outcome: str
+) -> None:
     finding = one("scheduled-backups", snapshot(nodes, schedules=[schedule()]), step, target)
     assert (finding.outcome, finding.transient) == (outcome, True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.building import NOW, job, minutes, node, snapshot, three
-from tests.decision.judging import BLOCK, PASS, UNKNOWN, WARN, one, outcomes
+from tests.decision.judging import BLOCK, PASS, WARN, one, outcomes
 
 KINDS = ("SCHEMA CHANGE", "NEW SCHEMA CHANGE", "TYPEDESC SCHEMA CHANGE")
 ALL_NEW = three("v21.2.1")
@@ -54,9 +54,15 @@ def test_finalize_waits_for_the_servers_own_as_well() -> None:
     assert outcomes("schema-changes", seen, "finalize") == [BLOCK]
 
 
-def test_a_job_nobody_can_name_may_hold_finalization_up() -> None:
-    seen = snapshot(ALL_NEW, jobs=[job(job_type=None)])
-    assert outcomes("schema-changes", seen, "finalize") == [UNKNOWN, PASS]
+def test_a_stuck_one_blocks_the_start_already() -> None:
+    stuck = job(5, "SCHEMA CHANGE", "reverting", created=NOW - minutes(60 * 24 * 40))
+    finding = one("schema-changes", snapshot(jobs=[stuck]), "start", "v21.1.12")
+    assert (finding.outcome, finding.transient) == (BLOCK, False)
+
+
+def test_from_19_2_to_20_1_finalizing_is_the_cure() -> None:
+    seen = snapshot(three("v20.1.17"), version="19.2", jobs=[job(5, "SCHEMA CHANGE")])
+    assert outcomes("schema-changes", seen, "finalize", "v20.1.17") == [PASS]
 
 
 def test_verify_does_not_ask() -> None:

@@ -1,0 +1,78 @@
+"""Are there objects with an invalid descriptor?
+
+From v22.2 on the server refuses to finalize while ``crdb_internal.invalid_objects`` is not empty; v22.1
+gets stuck in a migration instead. Repairing a descriptor needs Cockroach Labs support, so look before
+the upgrade starts.
+
+- start: warn, also where it could not be looked at. finalize: block; UNKNOWN where it could not be
+  looked at and the target is v22.2 or later. verify: warn. next-node, rollback: not asked.
+
+Reads crdb_internal.invalid_objects (v21.1 and later; no privilege needed, from v26.1 on
+allow_unsafe_internals). Names only, at most 100. Source: cockroach#150865, #83432, #105657.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from guard.cluster.missing import NotCollected
+from guard.decision.check_definition import UPGRADE_DOCS, Check
+from guard.decision.phrases import listed
+from guard.decision.result import Finding, Outcome, Step
+from guard.decision.situation import Situation
+from guard.snapshot.model import InvalidObjectRow, Reason, Unavailable
+from guard.versions import Series
+
+__all__ = ["CHECK"]
+
+_REFUSES_FROM: Final = Series(22, 2)
+
+
+def run(situation: Situation) -> Iterator[Finding]:
+    """Yield one finding."""
+    section = situation.cluster.snapshot.invalid_objects
+    if isinstance(section, Unavailable):
+        yield _not_seen(situation, section)
+        return
+    rows: tuple[InvalidObjectRow, ...] = situation.cluster.rows("invalid_objects")
+    if not rows:
+        yield CHECK.finding(Outcome.PASS, "no object has an invalid descriptor")
+        return
+    count = f"{len(rows)}{' or more' if section.truncated else ''}"
+    yield CHECK.finding(
+        Outcome.BLOCK if situation.step is Step.FINALIZE else Outcome.WARN,
+        f"{count} object(s) have an invalid descriptor: the server refuses to finalize",
+        f"{listed(row.name or f'id {row.object_id}' for row in rows)}.",
+        evidence={"objects": [{"id": row.object_id, "name": row.name} for row in rows[:50]]},
+        remedy=(
+            'See what is wrong: SELECT * FROM "".crdb_internal.invalid_objects;',
+            "Have them repaired before the upgrade: ask Cockroach Labs support.",
+        ),
+    )
+
+
+def _not_seen(situation: Situation, why: Unavailable) -> Finding:
+    if why.reason is Reason.NOT_IN_THIS_VERSION:
+        return CHECK.finding(Outcome.NOT_APPLICABLE, "this release does not list invalid objects")
+    target = situation.target
+    refuses = target is None or target.series >= _REFUSES_FROM
+    if situation.step is Step.FINALIZE and refuses and not situation.is_patch:
+        raise NotCollected("invalid_objects", why)
+    return CHECK.finding(
+        Outcome.WARN,
+        "invalid objects were not looked at",
+        f"{why.message}. The server may refuse to finalize because of them.",
+        evidence={"reason": why.reason},
+        remedy=why.remedy or ('Look: SELECT * FROM "".crdb_internal.invalid_objects;',),
+    )
+
+
+CHECK = Check(
+    id="invalid-objects",
+    title="no object has an invalid descriptor",
+    reads=("invalid_objects",),
+    docs=UPGRADE_DOCS,
+    explain=__doc__,
+    run=run,
+)

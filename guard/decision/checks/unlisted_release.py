@@ -1,0 +1,81 @@
+"""Does guard's catalog hold the target?
+
+What is wrong with a release that came after the catalog, guard cannot know.
+
+- start, next-node: a new *patch* of a series that the catalog knows and that is supported warns; a
+  series it does not know, or one older than it, is UNKNOWN.
+- finalize, rollback: warn; the nodes run it already, or did.
+
+Take a newer guard, add records (``guard catalog import``, ``--catalog DIR``), or vouch for the release
+in the policy. Waiving this waives nothing else: a release that the catalog knows to be withdrawn is
+target-release's.
+
+Reads what the nodes run, if no target is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from guard.catalog.answers import ReleaseStatus, SupportPhase
+from guard.decision.check_definition import DOCS, Check
+from guard.decision.result import Finding, Outcome, Step
+from guard.decision.situation import Situation
+from guard.versions import Build
+
+__all__ = ["CHECK"]
+
+_UNLISTED = frozenset({ReleaseStatus.NEWER_THAN_CATALOG, ReleaseStatus.OUTSIDE_CATALOG})
+
+
+def run(situation: Situation) -> Iterator[Finding]:
+    """Yield one finding."""
+    target = situation.target
+    if target is None:
+        yield CHECK.finding(Outcome.NOT_APPLICABLE, "there is no target")
+        return
+    known = situation.catalog.release(target)
+    evidence = {"target": str(target), "status": known.status.value}
+    if known.status not in _UNLISTED:
+        yield CHECK.finding(Outcome.PASS, f"guard's catalog knows {target}", evidence=evidence)
+        return
+    forward = situation.step in (Step.START, Step.NEXT_NODE)
+    patch = _is_patch_of_known_series(situation, target)
+    newer = situation.catalog.is_newer(target)
+    yield CHECK.finding(
+        Outcome.UNKNOWN if forward and not patch else Outcome.WARN,
+        f"{target} is {'newer' if newer else 'older'} than guard's catalog",
+        f"{known.reason}. "
+        + (
+            f"It is a patch of v{target.series}, which is supported; what it repairs or breaks guard "
+            "cannot know."
+            if patch
+            else "Its advisories guard cannot know."
+        ),
+        evidence=evidence,
+        remedy=(
+            "Take a newer guard, or add records of newer releases: guard catalog import, --catalog DIR",
+            *(
+                ("Or take the responsibility: --accept unlisted-release --reason '...'",)
+                if forward and not patch
+                else ()
+            ),
+        ),
+    )
+
+
+def _is_patch_of_known_series(situation: Situation, target: Build) -> bool:
+    if target.series not in situation.catalog.series or not target.is_production:
+        return False
+    today = situation.cluster.snapshot.taken_at.date()
+    return situation.catalog.support(target, today).phase is not SupportPhase.ENDED
+
+
+CHECK = Check(
+    id="unlisted-release",
+    title="guard's catalog holds the target",
+    reads=("gossip_nodes",),
+    docs=f"{DOCS}/releases/",
+    explain=__doc__,
+    run=run,
+)

@@ -1,0 +1,85 @@
+"""Are there virtual clusters that may be behind the storage cluster?
+
+Each virtual cluster has a cluster version of its own, and the storage cluster cannot be finalized to a
+series while one of them is on a series before its own. guard sees that they are there, not their
+versions, which only a connection to each of them tells.
+
+- start, verify: warn if there are any. finalize: UNKNOWN if there are any, or where it could not be
+  looked at. Waive it for the cluster once every virtual cluster was looked at. next-node, rollback: not
+  asked.
+- patch upgrades, targets before v22.1: not applicable.
+
+Reads system.tenants (v20.2 and later): admin, or VIEWSYSTEMTABLE from v23.1.11 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from guard.cluster.missing import NotCollected
+from guard.decision.check_definition import UPGRADE_DOCS, Check
+from guard.decision.phrases import listed
+from guard.decision.result import Finding, Outcome, Step
+from guard.decision.situation import Situation
+from guard.snapshot.model import Reason, Unavailable, VirtualClusterRow
+from guard.versions import Series
+
+__all__ = ["CHECK"]
+
+_SYSTEM: Final = 1
+_SINCE: Final = Series(22, 1)
+
+
+def run(situation: Situation) -> Iterator[Finding]:
+    """Yield one finding."""
+    cluster = situation.cluster
+    reached = situation.target.series if situation.target is not None else cluster.active_series
+    if situation.is_patch or reached < _SINCE:
+        yield CHECK.finding(Outcome.NOT_APPLICABLE, "virtual clusters do not hold up this step")
+        return
+    section = cluster.snapshot.virtual_clusters
+    if isinstance(section, Unavailable):
+        yield _not_seen(situation, section)
+        return
+    rows: tuple[VirtualClusterRow, ...] = cluster.rows("virtual_clusters")
+    others = [row for row in rows if row.virtual_cluster_id != _SYSTEM and row.active is not False]
+    if not others:
+        yield CHECK.finding(Outcome.PASS, "there is no virtual cluster but the system one")
+        return
+    yield CHECK.finding(
+        Outcome.UNKNOWN if situation.step is Step.FINALIZE else Outcome.WARN,
+        f"{len(others)} virtual cluster(s) have a cluster version of their own",
+        f"Numbers {listed(row.virtual_cluster_id for row in others)}. One that is behind v"
+        f"{cluster.active_series} keeps the storage cluster from finalizing.",
+        evidence={"virtual_clusters": [row.virtual_cluster_id for row in others[:50]]},
+        remedy=(
+            "Connect to each (options=-ccluster=NAME) and see that it is on "
+            f"{cluster.active_series}: SHOW CLUSTER SETTING version;",
+            "When they all are: --accept virtual-clusters --reason 'looked at each'",
+        ),
+    )
+
+
+def _not_seen(situation: Situation, why: Unavailable) -> Finding:
+    if why.reason is Reason.NOT_IN_THIS_VERSION:
+        return CHECK.finding(Outcome.NOT_APPLICABLE, "this release has no virtual clusters")
+    if situation.step is Step.FINALIZE and why.reason is not Reason.NOT_ASKED:
+        raise NotCollected("virtual_clusters", why)
+    return CHECK.finding(
+        Outcome.WARN,
+        "virtual clusters were not looked at",
+        f"{why.message}. One that is behind keeps the storage cluster from finalizing.",
+        evidence={"reason": why.reason},
+        remedy=why.remedy,
+    )
+
+
+CHECK = Check(
+    id="virtual-clusters",
+    title="no virtual cluster is behind",
+    reads=("virtual_clusters",),
+    docs=UPGRADE_DOCS,
+    explain=__doc__,
+    run=run,
+)
