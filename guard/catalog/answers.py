@@ -88,7 +88,8 @@ class UpgradeAnswer(msgspec.Struct, frozen=True):
 class RestoreAnswer(msgspec.Struct, frozen=True):
     """May a backup of one series be restored into a cluster of another?
 
-    True in a condition only if the answer is YES: UNKNOWN is no permission.
+    True in a condition only if the answer is YES: UNKNOWN is no permission. `exceptions` are documented
+    ones that may concern this restore, as far as was told: what a YES does not cover, in words.
     """
 
     backup: Series
@@ -98,6 +99,7 @@ class RestoreAnswer(msgspec.Struct, frozen=True):
     basis: Basis
     reason: str
     docs: str
+    exceptions: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.allowed is Answer.YES

@@ -13,7 +13,7 @@ from guard.catalog.changes import Changes
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from guard.catalog.answers import (
         AffectedAnswer,
@@ -105,10 +105,12 @@ class Catalog(msgspec.Struct, frozen=True):
         *,
         full_cluster: bool = False,
         into_mixed: bool | None = False,
+        into_builds: Sequence[Build] = (),
+        made_with: Collection[str] | None = None,
     ) -> RestoreAnswer:
         """Say whether a backup of one series may be restored into a cluster of the other.
 
-        Both are *cluster* versions; `into_mixed` None means that nobody could look.
+        Both are *cluster* versions. The other arguments are those of `restore.restore_allowed`.
         """
         return restore.restore_allowed(
             self.series,
@@ -116,6 +118,8 @@ class Catalog(msgspec.Struct, frozen=True):
             _series(into_series),
             full_cluster=full_cluster,
             into_mixed=into_mixed,
+            into_builds=into_builds,
+            made_with=made_with,
         )
 
     def affects(self, advisory: Advisory | str, build: Build | str) -> AffectedAnswer:

@@ -27,6 +27,7 @@ __all__ = [
     "Mitigation",
     "PublicList",
     "Release",
+    "RestoreException",
     "ScheduleCondition",
     "SeriesRecord",
     "SettingCondition",
@@ -278,11 +279,32 @@ class Release(_Record, frozen=True):
         return self.known_by == "list"
 
 
+class RestoreException(_Record, frozen=True):
+    """A documented exception to what may be restored into a series.
+
+    Attributes:
+        backup: only backups of this series; of all that the rule allows if None.
+        full_cluster: only a RESTORE of the whole cluster.
+        repaired_in: the first build of the receiving series that restores them; None if none does.
+        made_with: only backups that were made with this option of BACKUP.
+        text: what happens.
+        source: the page that says so.
+    """
+
+    text: str
+    source: str
+    backup: str | None = None
+    full_cluster: bool = False
+    repaired_in: str | None = None
+    made_with: Literal["incremental_location"] | None = None
+
+
 class SeriesRecord(_Record, frozen=True):
     """A release series, its support dates, the series it can be reached from, and its builds.
 
     `restorable_into` is the row of the restore page for backups of this series, empty where no page
-    has one; `restore_source` is that page. `released` is the day of the first production build.
+    has one; `restore_source` is that page. `restore_exceptions` are about backups that are restored
+    *into* this series. `released` is the day of the first production build.
     """
 
     schema: Literal[1]
@@ -295,6 +317,7 @@ class SeriesRecord(_Record, frozen=True):
     released: dt.date | None = None
     restorable_into: tuple[str, ...] = ()
     restore_source: str = ""
+    restore_exceptions: tuple[RestoreException, ...] = ()
     note: str = ""
 
 

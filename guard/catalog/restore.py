@@ -7,6 +7,10 @@ restore fails while the cluster is between two versions. The series of a backup 
 version at the time it was taken, so that a cluster which is not finalized still writes backups of
 the old series.
 
+Release notes name exceptions (`RestoreException`): a patch that the receiving cluster needs, or an
+option that the backup must not have been made with. Where nobody told the build or the options, the
+answer says what to mind.
+
 The rows of the pages end with v24.3 and leave v23.1 out. For other series the same rule is applied
 and the answer says that it is inferred.
 """
@@ -17,12 +21,13 @@ from typing import TYPE_CHECKING, Final
 
 from guard.catalog.answers import Answer, Basis, RestoreAnswer
 from guard.catalog.hops import upgrade_allowed
+from guard.catalog.releases import build_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from guard.catalog.records import SeriesRecord
-    from guard.versions import Series
+    from guard.catalog.records import RestoreException, SeriesRecord
+    from guard.versions import Build, Series
 
 __all__ = ["RESTORE_DOCS", "restorable_backups", "restore_allowed"]
 
@@ -36,6 +41,8 @@ def restore_allowed(
     *,
     full_cluster: bool = False,
     into_mixed: bool | None = False,
+    into_builds: Sequence[Build] = (),
+    made_with: Collection[str] | None = None,
 ) -> RestoreAnswer:
     """Say whether a backup of series `backup` may be restored into a cluster of series `into`.
 
@@ -46,6 +53,8 @@ def restore_allowed(
         full_cluster: a RESTORE of the whole cluster, not of databases or tables.
         into_mixed: the receiving cluster runs more than one series or is not finalized; None if
             nobody could look.
+        into_builds: the builds that the receiving cluster's nodes run, empty if they are not known.
+        made_with: options of BACKUP that the backup was made with, None if that is not known.
     """
     record = catalog.get(backup)
     docs = record.restore_source if record is not None and record.restore_source else RESTORE_DOCS
@@ -73,7 +82,50 @@ def restore_allowed(
             "a full-cluster restore fails while an upgrade is under way, and whether one is "
             "could not be established",
         )
-    return answer(allowed, basis, reason)
+    if allowed is Answer.NO:
+        return answer(allowed, basis, reason)
+    open_ones: list[str] = []
+    for exception in _exceptions(catalog.get(into), backup, into, full_cluster):
+        verdict, text = _judge(exception, into_builds, made_with)
+        if verdict is Answer.NO:
+            return RestoreAnswer(
+                backup, into, full_cluster, Answer.NO, Basis.DOCUMENTED, text, exception.source
+            )
+        if verdict is Answer.UNKNOWN:
+            open_ones.append(text)
+    return RestoreAnswer(
+        backup, into, full_cluster, allowed, basis, reason, docs, exceptions=tuple(open_ones)
+    )
+
+
+def _exceptions(
+    record: SeriesRecord | None, backup: Series, into: Series, full_cluster: bool
+) -> Iterator[RestoreException]:
+    """Yield the documented exceptions that may concern a restore."""
+    for exception in () if record is None else record.restore_exceptions:
+        older = backup < into if exception.backup is None else str(backup) == exception.backup
+        if older and (full_cluster or not exception.full_cluster):
+            yield exception
+
+
+def _judge(
+    exception: RestoreException, into_builds: Sequence[Build], made_with: Collection[str] | None
+) -> tuple[Answer, str]:
+    """Say whether a restore is free of an exception: NO with the reason, UNKNOWN with what to mind."""
+    if exception.made_with is not None:
+        if made_with is not None and exception.made_with not in made_with:
+            return Answer.YES, ""
+        if made_with is None:
+            return Answer.UNKNOWN, f"unless it was made with {exception.made_with}: {exception.text}"
+    if exception.repaired_in is None:
+        return Answer.NO, exception.text
+    repaired = build_of(exception.repaired_in)
+    too_old = sorted(build for build in into_builds if build < repaired)
+    if too_old:
+        return Answer.NO, f"{exception.text}; {too_old[0]} does, {repaired} and later do not"
+    if into_builds:
+        return Answer.YES, ""
+    return Answer.UNKNOWN, f"into {repaired} or later: before it, {exception.text}"
 
 
 def _by_series(

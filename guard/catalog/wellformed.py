@@ -99,6 +99,11 @@ def _series(record: SeriesRecord) -> Iterator[str]:
         yield from bad
         if not bad and str(Build.parse(release.build).series) != record.series:
             yield f"{release.build} is no build of series v{record.series}"
+    for exception in record.restore_exceptions:
+        if exception.backup is not None:
+            yield from _bad_series("restore_exceptions.backup", exception.backup)
+        if exception.repaired_in is not None:
+            yield from _bad_build("restore_exceptions.repaired_in", exception.repaired_in)
     if record.support.lts_since_build is not None:
         yield from _bad_build("support.lts_since_build", record.support.lts_since_build)
 

@@ -9,7 +9,7 @@ import pytest
 from guard.catalog import load
 from guard.catalog.answers import Answer, Basis
 from guard.catalog.restore import restorable_backups
-from guard.versions import Series
+from guard.versions import Build, Series
 from tests.catalog.test_hops import ONWARD, SERIES
 
 CATALOG = load()
@@ -100,3 +100,50 @@ def test_pairs_outside_the_catalog(backup: str, into: str, expected: Answer) -> 
 def test_which_backups_a_series_takes(into: str, backups: str) -> None:
     found = restorable_backups(CATALOG.series, Series.parse(into))
     assert [str(series) for series in found] == backups.split()
+
+
+@pytest.mark.parametrize(
+    ("backup", "into", "full", "build", "expected", "open_ones"),
+    [
+        ("21.2", "22.1", True, "v22.1.4", Answer.NO, 0),
+        ("21.2", "22.1", True, "v22.1.5", Answer.YES, 0),
+        ("21.2", "22.1", True, None, Answer.YES, 1),
+        ("21.2", "22.1", False, "v22.1.4", Answer.YES, 0),  # only of a whole cluster
+        ("22.1", "22.1", True, "v22.1.4", Answer.YES, 0),  # only of the older version
+        ("20.1", "20.2", True, "v20.2.0-rc.2", Answer.NO, 0),
+        ("20.1", "20.2", True, "v20.2.0", Answer.YES, 0),
+        ("19.2", "20.1", True, "v20.1.8", Answer.NO, 0),
+    ],
+)
+def test_a_restore_that_needs_a_patch(
+    backup: str, into: str, full: bool, build: str | None, expected: Answer, open_ones: int
+) -> None:
+    builds = () if build is None else (Build.parse("v99.1.1"), Build.parse(build))
+    answer = CATALOG.restore_allowed(backup, into, full_cluster=full, into_builds=builds)
+    assert answer.allowed is expected
+    assert len(answer.exceptions) == open_ones
+    if expected is Answer.NO:
+        assert answer.basis is Basis.DOCUMENTED
+        assert "/docs/releases/" in answer.docs
+
+
+@pytest.mark.parametrize(
+    ("backup", "made_with", "expected", "open_ones"),
+    [
+        ("25.4", None, Answer.YES, 1),
+        ("26.1", {"incremental_location"}, Answer.NO, 0),
+        ("25.4", set(), Answer.YES, 0),
+        ("26.2", None, Answer.YES, 0),  # v26.2 cannot make such a backup
+    ],
+)
+def test_backups_made_with_an_option_that_is_gone(
+    backup: str, made_with: set[str] | None, expected: Answer, open_ones: int
+) -> None:
+    answer = CATALOG.restore_allowed(backup, "26.2", made_with=made_with)
+    assert answer.allowed is expected
+    assert len(answer.exceptions) == open_ones
+
+
+def test_an_exception_never_makes_a_no_a_yes() -> None:
+    answer = CATALOG.restore_allowed("21.1", "22.1", into_builds=(Build.parse("v22.1.22"),))
+    assert (answer.allowed, answer.exceptions) == (Answer.NO, ())

@@ -175,6 +175,25 @@ def test_restore_into_a_cluster(
     assert answer["full_cluster"] is full
 
 
+@pytest.mark.parametrize(("build", "code"), [("v22.1.4", 10), ("v22.1.5", 0)])
+def test_restore_learns_the_build_of_the_cluster(tmp_path: Path, build: str, code: int) -> None:
+    newer = node(2, "v22.1.22")
+    seen = snapshot([node(1, build), newer], version="22.1", gateway=build)
+    full = ("--backup", "v21.2", "--full-cluster")
+    got, answer = run_json("restore", *full, "--snapshot", saved(tmp_path, seen))
+    assert (got, answer["into_build"]) == (code, build)  # the oldest of them decides
+    assert run_json("restore", *full, "--into", build)[0] == code
+    got, answer = run_json("restore", *full, "--into", "v22.1")
+    assert (got, answer["into_build"], len(answer["exceptions"])) == (0, None, 1)
+
+
+def test_restore_of_a_backup_made_with_incremental_location() -> None:
+    asked = ("restore", "--backup", "v25.4", "--into", "v26.2")
+    assert run_json(*asked, "--incremental-location")[0] == 10
+    assert run_json(*asked, "--no-incremental-location")[1]["exceptions"] == []
+    assert "incremental_location" in run(*asked).stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -15,9 +15,11 @@ from guard.cli.catalog_tools import (
     print_json,
     print_lines,
     read_series,
+    read_version,
     wrap,
 )
 from guard.cli.options import CertsDir, SnapshotFile, Timeout, Url, usage
+from guard.versions import Build
 
 app = typer.Typer(add_completion=False)
 
@@ -30,11 +32,21 @@ def restore(
     ],
     into: Annotated[
         str | None,
-        typer.Option(metavar="vX.Y", help="Cluster version of the cluster to restore into."),
+        typer.Option(
+            metavar="vX.Y[.Z]",
+            help="Version to restore into: of the cluster, or the oldest build that its nodes run.",
+        ),
     ] = None,
     full_cluster: Annotated[
         bool, typer.Option("--full-cluster", help="The whole cluster is to be restored.")
     ] = False,
+    incremental_location: Annotated[
+        bool | None,
+        typer.Option(
+            "--incremental-location/--no-incremental-location",
+            help="The backup was made with the option incremental_location, or was not.",
+        ),
+    ] = None,
     url: Url = None,
     snapshot: SnapshotFile = None,
     certs_dir: CertsDir = None,
@@ -47,22 +59,31 @@ def restore(
     """Say whether a backup may be restored. Exit code 0 yes, 10 no, 11 cannot tell.
 
     The version of a backup is the cluster version when it was taken: a cluster whose upgrade is not
-    finalized still writes backups of the old version.
+    finalized still writes backups of the old version. Some restores need a patch of the version that
+    they go into: name the build, or let guard read it from the cluster.
     """
     live = bool(url) or snapshot is not None
     if live == (into is not None):
         usage("give either --into or one of --url and --snapshot")
     known = open_catalog(catalog)
     mixed: bool | None = False
+    build: Build | None = None
     if into is None:
         from guard.cli.position import read_position
 
         position = read_position(url, snapshot, certs_dir, timeout)
         series, mixed = position.series, position.under_way is not None or position.mixed
+        build = position.build
     else:
-        series = read_series(into)
+        version = read_version(into)
+        series, build = (version.series, version) if isinstance(version, Build) else (version, None)
     answer = known.restore_allowed(
-        read_series(backup), series, full_cluster=full_cluster, into_mixed=mixed
+        read_series(backup),
+        series,
+        full_cluster=full_cluster,
+        into_mixed=mixed,
+        into_builds=() if build is None else (build,),
+        made_with=_options(incremental_location),
     )
     if output is Format.JSON:
         print_json(
@@ -74,6 +95,8 @@ def restore(
                 "answer": answer.allowed.value,
                 "basis": answer.basis.value,
                 "reason": answer.reason,
+                "into_build": None if build is None else str(build),
+                "exceptions": list(answer.exceptions),
                 "docs": answer.docs,
                 "catalog_date": known.date.isoformat(),
                 "exit_code": int(exit_for(answer.allowed)),
@@ -85,10 +108,18 @@ def restore(
         verb = words.get(answer.allowed.value, "cannot be judged for")
         print_lines(
             (
-                f"{answer.allowed.upper()}: {what} of v{answer.backup} {verb} v{answer.into}",
+                f"{answer.allowed.upper()}: {what} of v{answer.backup} {verb} {build or f'v{series}'}",
                 wrap("why", answer.reason),
+                *(wrap("but", text) for text in answer.exceptions),
                 wrap("basis", f"{answer.basis}, releases known until {known.releases_until}"),
                 wrap("docs", answer.docs),
             )
         )
     raise typer.Exit(exit_for(answer.allowed))
+
+
+def _options(incremental_location: bool | None) -> frozenset[str] | None:
+    """The options the backup was made with, None if nobody said."""
+    if incremental_location is None:
+        return None
+    return frozenset({"incremental_location"} if incremental_location else ())
