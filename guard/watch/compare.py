@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from guard.decision.phrases import span
-from guard.decision.result import Outcome, Step, Verdict
+from guard.decision.result import Outcome, Verdict
 from guard.watch.look import Look, NodeSeen
 
 __all__ = ["Change", "Kind", "Known", "Limits", "see"]
@@ -41,6 +41,7 @@ class Kind(StrEnum):
     RANGES = "ranges"
     STALLED = "ranges-stalled"
     VERSION = "cluster-version"
+    HOLD = "finalization-hold"
     FINALIZING = "finalizing"
     MIXED_LONG = "mixed-too-long"
     UNFINALIZED_LONG = "unfinalized-too-long"
@@ -93,6 +94,7 @@ class Known:
         flapping: nodes of which that has been told.
         best: the fewest ranges behind since they were last all well, and when that was.
         stalled: True if it has been told that they do not catch up.
+        held_at: the last look at which something held finalization back.
         mixed_since: since when the cluster has been of two series, as far as is known.
         begun: since when the upgrade has been under way.
         told: which of the two lasts too long and has been told.
@@ -106,6 +108,7 @@ class Known:
     flapping: frozenset[int] = frozenset()
     best: tuple[int, dt.datetime] | None = None
     stalled: bool = False
+    held_at: dt.datetime | None = None
     mixed_since: dt.datetime | None = None
     begun: dt.datetime | None = None
     told: frozenset[Kind] = frozenset()
@@ -132,7 +135,7 @@ def see(known: Known, look: Look, limits: Limits) -> tuple[Known, tuple[Change, 
     if before is not None:
         upsets = _nodes(tell, before, look, known.upsets)
         _backups(tell, before, look, known.allowed_at)
-        _version(tell, before, look)
+        _version(tell, before, look, known.held_at)
     flapping = _flapping(tell, upsets, known.flapping, look.at)
     best, stalled = _ranges(tell, known, look)
     mixed_since, begun, told = _lasting(tell, known, look, limits)
@@ -147,6 +150,7 @@ def see(known: Known, look: Look, limits: Limits) -> tuple[Known, tuple[Change, 
             flapping=flapping,
             best=best,
             stalled=stalled,
+            held_at=look.at if look.held else known.held_at,
             mixed_since=mixed_since,
             begun=begun,
             told=told,
@@ -271,11 +275,15 @@ def _backups(tell: _Teller, before: Look, look: Look, allowed_at: dt.datetime | 
             tell(Kind.BACKUP, f"backup job {job_id} is {new} (was {old})", job_id=job_id)
 
 
-def _version(tell: _Teller, before: Look, look: Look) -> None:
+def _version(tell: _Teller, before: Look, look: Look, held_at: dt.datetime | None) -> None:
+    """Tell what becomes of the cluster version, and of what keeps it where it is."""
     if before.version is None or look.version is None:
         return
-    by_itself = before.held is False and look.step is not Step.FINALIZE
-    how = " by itself: nothing held it back" if by_itself else ""
+    how = ""
+    if before.held is False and held_at is None:
+        how = " by itself: nothing held it back"
+    elif before.held is False and held_at is not None:
+        how = f", which nothing has held back since {held_at:%H:%M:%SZ}"
     if before.final and not look.final:
         text = f"the cluster finalizes the upgrade from {before.version}{how}"
         tell(Kind.FINALIZING, f"{text}; there is no way back from here")
@@ -283,6 +291,9 @@ def _version(tell: _Teller, before: Look, look: Look) -> None:
         tell(Kind.FINALIZING, f"the cluster went from {before.version} to {look.version}, final{how}")
     elif look.final and not before.final:
         tell(Kind.VERSION, f"the cluster version {look.version} is final")
+    elif look.held is not None and before.held is not None and look.held != before.held:
+        held = "finalization is held back" if look.held else "nothing holds finalization back any more"
+        tell(Kind.HOLD, held)
 
 
 def _ranges(tell: _Teller, known: Known, look: Look) -> tuple[tuple[int, dt.datetime] | None, bool]:

@@ -164,6 +164,22 @@ def test_a_cluster_that_finalizes_by_itself() -> None:
     ]
 
 
+def test_what_holds_finalization_back_is_watched() -> None:
+    new = [b.node(i, NEW) for i in (1, 2, 3)]
+    free = {"cluster.preserve_downgrade_option": ""}
+    told = night(
+        mixed(nodes=new),
+        mixed(nodes=new, settings=free),
+        mixed(nodes=new, settings=free, version="22.1-50"),
+        step="finalize",
+    )
+    assert [c.text for c in told[1]] == ["nothing holds finalization back any more"]
+    assert [c.text for c in told[2] if c.kind == "finalizing"] == [
+        "the cluster finalizes the upgrade from 22.1, which nothing has held back since 02:00:00Z; "
+        "there is no way back from here"
+    ]
+
+
 def test_a_finalization_between_two_looks_is_not_missed() -> None:
     new = [b.node(i, NEW) for i in (1, 2, 3)]
     _, second = night(mixed(nodes=new), mixed(nodes=new, version="22.2"), step="finalize")
