@@ -9,9 +9,9 @@ import os
 import select
 import stat
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-__all__ = ["NotRegular", "TooLarge", "read_regular", "read_whole", "write"]
+__all__ = ["NotRegular", "TooLarge", "open_regular", "read_regular", "read_whole", "write"]
 
 _FIFO_PATIENCE_SECONDS: Final = 10.0
 
@@ -36,6 +36,20 @@ def _open(path: Path) -> tuple[int, int]:
         os.close(descriptor)
         raise NotRegular(0, "it is a directory, not a regular file")
     return descriptor, mode
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a regular file for reading at any place, for what is too large to be read whole.
+
+    Raises:
+        NotRegular: it is something else.
+        OSError: it cannot be opened.
+    """
+    descriptor, mode = _open(Path(path))
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise NotRegular(0, "not a regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 def read_regular(path: Path, limit: int) -> bytes:

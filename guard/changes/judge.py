@@ -49,7 +49,7 @@ def judge(catalog: Catalog, source: Series, target: Series, cluster: Cluster | N
     snapshot = cluster.snapshot if cluster is not None else None
     gateway = None
     if snapshot is not None and isinstance(snapshot.connection, Connection):
-        gateway = f"{snapshot.connection.host}:{snapshot.connection.port}"
+        gateway = snapshot.connection.where
     return ChangesReport(
         source=f"v{source}",
         target=f"v{target}",

@@ -11,6 +11,7 @@ import typer
 
 __all__ = [
     "CertsDir",
+    "DebugZip",
     "LogFormat",
     "LogFormatOption",
     "SnapshotFile",
@@ -77,6 +78,14 @@ SnapshotFile = Annotated[
     str | None,
     typer.Option(
         "--snapshot", metavar="FILE", help="Judge this snapshot instead of a cluster; - is stdin."
+    ),
+]
+DebugZip = Annotated[
+    str | None,
+    typer.Option(
+        "--debug-zip",
+        metavar="FILE",
+        help="Judge the cluster as this file of cockroach debug zip shows it.",
     ),
 ]
 Timeout = Annotated[

@@ -114,12 +114,13 @@ def read_position(
     snapshot: str | None,
     certs_dir: str | None,
     timeout: dt.timedelta,
+    debug_zip: str | None = None,
 ) -> Position:
     """Take or load a snapshot and read the position from it; exit with code 11 if it cannot be."""
     from guard.cli.source import take_snapshot
 
     try:
-        return position_of(take_snapshot(url, snapshot, certs_dir, timeout))
+        return position_of(take_snapshot(url, snapshot, certs_dir, timeout, debug_zip=debug_zip))
     except Unreadable as error:
         typer.echo(f"Error: cannot tell where the cluster stands: {error}", err=True)
         raise typer.Exit(ExitCode.UNKNOWN) from error

@@ -1,4 +1,4 @@
-"""Where a snapshot comes from: a live cluster or a file. Both take the same way afterwards."""
+"""Where a snapshot comes from: a live cluster or a file. All take the same way afterwards."""
 
 from __future__ import annotations
 
@@ -30,19 +30,31 @@ def take_snapshot(
     timeout: dt.timedelta = dt.timedelta(seconds=30),
     log: Any = None,  # noqa: ANN401 - structlog's loggers
     further: Further | None = None,
+    debug_zip: str | None = None,
 ) -> Snapshot:
-    """Read a snapshot file, or look at the cluster.
+    """Read a snapshot file or a debug.zip, or look at the cluster.
 
     `further` says which sections to read beside the usual ones; a file holds what it holds.
 
     Raises:
         typer.BadParameter: an unusable file or URL (exit code 2).
     """
+    given = [
+        name
+        for name, value in (
+            ("--url", urls or None),
+            ("--snapshot", snapshot),
+            ("--debug-zip", debug_zip),
+        )
+        if value is not None
+    ]
+    if len(given) > 1:
+        usage(f"{' and '.join(given)} exclude each other")
+    if debug_zip is not None:
+        return _of_debug_zip(debug_zip)
     if snapshot is not None:
         from guard.snapshot import SnapshotError, load_snapshot
 
-        if urls:
-            usage("--url and --snapshot exclude each other")
         try:
             return load_snapshot(snapshot)
         except SnapshotError as error:
@@ -115,3 +127,14 @@ def within(look: Callable[[], Snapshot], seconds: float, grace: float = GRACE) -
 def age_of(snapshot: Snapshot) -> dt.timedelta:
     """How long ago it was taken, by this machine's clock; nothing for one from the future."""
     return max(dt.datetime.now(dt.UTC) - snapshot.taken_at, dt.timedelta())
+
+
+def _of_debug_zip(path: str) -> Snapshot:
+    from guard.debugzip.collect import read_debug_zip
+    from guard.debugzip.errors import DebugZipError
+    from guard.report.plain import plain
+
+    try:
+        return read_debug_zip(path)
+    except DebugZipError as error:
+        usage(f"--debug-zip: {plain(error)}")

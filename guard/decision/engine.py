@@ -109,6 +109,7 @@ def evaluate(
         findings += (moved(expect_fingerprint, token),)
     summary = _summary(snapshot, cluster)
     notices: tuple[str, ...] = ()
+    said = _of_a_file(snapshot)
     if now is not None:
         question = Question(
             step, summary.cluster_id, node, complete=connected and step is not Step.AUTO
@@ -131,7 +132,7 @@ def evaluate(
         catalog_date=catalog.date,
         releases_until=catalog.releases_until,
         advisories_until=catalog.advisories_until,
-        notices=notices,
+        notices=(*said, *notices),
         fingerprint=token,
         looks=(snapshot.taken_at,),
         timeline=_timeline(cluster, situation.window) if timeline else None,
@@ -285,6 +286,18 @@ def _verdict(findings: Iterable[Finding]) -> Verdict:
     return Verdict.ALLOW
 
 
+def _of_a_file(snapshot: Snapshot) -> tuple[str, ...]:
+    """What the reader must know of a snapshot that no look at the cluster made."""
+    connection = snapshot.connection
+    if not isinstance(connection, Connection) or connection.source != "debug-zip":
+        return ()
+    when = f"{snapshot.taken_at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%SZ}"
+    return (
+        f"a debug.zip was judged: the cluster as it was at {when}, the newest time in it. What has "
+        "changed since is not in it",
+    )
+
+
 def _summary(snapshot: Snapshot, cluster: Cluster) -> ClusterSummary:
     active: str | None
     final: bool | None
@@ -295,7 +308,7 @@ def _summary(snapshot: Snapshot, cluster: Cluster) -> ClusterSummary:
         active, final = None, None
     gateway = None
     if isinstance(snapshot.connection, Connection):
-        gateway = f"{snapshot.connection.host}:{snapshot.connection.port}"
+        gateway = snapshot.connection.where
     cluster_id = None
     if isinstance(snapshot.variables, Collected):
         cluster_id = next((v.value for v in snapshot.variables.rows if v.name == "cluster_id"), None)

@@ -138,6 +138,7 @@ class Connection(_Struct, frozen=True, tag_field="state", tag="connected"):
     `build` is the gateway's build tag as announced at connect, None when it announced none.
     `tls`: "verify-full" and the like as libpq's sslmode says, "off" without encryption.
     `address`: the IP address behind the host's name; None for a Unix socket and in older files.
+    `source`: "debug-zip" if nobody connected and the file of ``cockroach debug zip`` was read instead.
     """
 
     host: str
@@ -147,6 +148,12 @@ class Connection(_Struct, frozen=True, tag_field="state", tag="connected"):
     tls: str
     attempts: tuple[HostAttempt, ...] = ()
     address: str | None = None
+    source: Literal["sql", "debug-zip"] = "sql"
+
+    @property
+    def where(self) -> str:
+        """What was looked through, for reports."""
+        return self.host if self.source == "debug-zip" else f"{self.host}:{self.port}"
 
     @property
     def is_local(self) -> bool:
@@ -179,10 +186,11 @@ class VariableRow(_Struct, frozen=True):
 class PrivilegeRow(_Struct, frozen=True):
     """A proof of sight: ``admin``, a role option (``CONTROLJOB``) or a system privilege.
 
-    `kind` is "admin", "role-option", "system" or "function": what a function of the server said.
+    `kind` is "admin", "role-option", "system", "function" (what a function of the server said), or
+    "whole-table" if the server handed out that table, which it never filters.
     """
 
-    kind: Literal["admin", "role-option", "system", "function"]
+    kind: Literal["admin", "role-option", "system", "function", "whole-table"]
     name: str
     granted: bool
 

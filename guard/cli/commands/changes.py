@@ -10,6 +10,7 @@ import typer
 
 from guard.cli.options import (
     CertsDir,
+    DebugZip,
     LogFormat,
     LogFormatOption,
     SnapshotFile,
@@ -43,6 +44,7 @@ def changes(
     ] = None,
     url: Url = None,
     snapshot: SnapshotFile = None,
+    debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
     timeout: Timeout = dt.timedelta(seconds=30),
     catalog: Annotated[
@@ -69,8 +71,8 @@ def changes(
     from guard.report.changes import renderer
     from guard.report.interface import Options
 
-    if start is not None and (url or snapshot is not None):
-        usage("--from lists without a cluster: it excludes --url and --snapshot")
+    if start is not None and (url or snapshot is not None or debug_zip is not None):
+        usage("--from lists without a cluster: it excludes --url, --snapshot and --debug-zip")
     target = read_series(to)
     known = open_catalog(catalog)
     if start is not None:
@@ -79,7 +81,8 @@ def changes(
         from guard.cli.source import take_snapshot
 
         further = further_for(known, target)
-        seen = take_snapshot(url, snapshot, certs_dir, timeout, logger(verbose, log_format), further)
+        log = logger(verbose, log_format)
+        seen = take_snapshot(url, snapshot, certs_dir, timeout, log, further, debug_zip)
         report = _judged(known, target, seen)
     options = Options(fail_on=fail_on, quiet=quiet)
     emit(renderer(output)(report, options))

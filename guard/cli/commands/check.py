@@ -12,6 +12,7 @@ import typer
 
 from guard.cli.options import (
     CertsDir,
+    DebugZip,
     LogFormat,
     LogFormatOption,
     SnapshotFile,
@@ -38,6 +39,7 @@ _LONGEST_WAIT: Final = dt.timedelta(days=31)
 def check(
     url: Url = None,
     snapshot: SnapshotFile = None,
+    debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
     step: Annotated[Step, typer.Option(help="The step that is about to be taken.")] = Step.AUTO,
     target: Annotated[
@@ -131,8 +133,9 @@ def check(
     wanted = read_target(target)
     if step is Step.START and wanted is None:
         usage("--step start needs --target vX.Y.Z: where is the upgrade going?")
-    if snapshot is not None and (wait or settle):
-        usage("--wait and --settle need a cluster to look at again, and --snapshot is one look")
+    if (snapshot is not None or debug_zip is not None) and (wait or settle):
+        given = "--snapshot" if snapshot is not None else "--debug-zip"
+        usage(f"--wait and --settle need a cluster to look at again, and {given} is one look")
     if (settle or dt.timedelta()) > dt.timedelta(hours=1) or (wait or dt.timedelta()) > _LONGEST_WAIT:
         usage("--settle takes at most 1h and --wait at most 31d")
     _validate_fingerprint(expect_fingerprint)
@@ -160,7 +163,8 @@ def check(
         return further_sections(seen, step=step, target=wanted, node=node, catalog=catalog)
 
     def look(seconds: float) -> Decision:
-        seen = take_snapshot(url, snapshot, certs_dir, dt.timedelta(seconds=seconds), log, further)
+        patience = dt.timedelta(seconds=seconds)
+        seen = take_snapshot(url, snapshot, certs_dir, patience, log, further, debug_zip)
         from guard.decision.engine import evaluate
 
         found = evaluate(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guard.cli.options import CertsDir, LogFormat, LogFormatOption, Timeout, Url, Verbose
+from guard.cli.options import CertsDir, DebugZip, LogFormat, LogFormatOption, Timeout, Url, Verbose
 
 if TYPE_CHECKING:
     from guard.connector.collect import Further
@@ -24,6 +24,7 @@ def collect(
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write; - is stdout.")
     ],
     url: Url = None,
+    debug_zip: DebugZip = None,
     changes_to: Annotated[
         str | None,
         typer.Option(
@@ -50,9 +51,8 @@ def collect(
     from guard.snapshot.file import encode
     from guard.snapshot.model import Unavailable
 
-    snapshot = take_snapshot(
-        url, None, certs_dir, timeout, logger(verbose, log_format), _further(changes_to)
-    )
+    log = logger(verbose, log_format)
+    snapshot = take_snapshot(url, None, certs_dir, timeout, log, _further(changes_to), debug_zip)
     data = encode(snapshot)
     if output == "-":
         emit(data.decode())

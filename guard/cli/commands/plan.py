@@ -17,7 +17,7 @@ from guard.cli.catalog_tools import (
     read_version,
     wrap,
 )
-from guard.cli.options import CertsDir, SnapshotFile, Timeout, Url, usage
+from guard.cli.options import CertsDir, DebugZip, SnapshotFile, Timeout, Url, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,6 +40,7 @@ def plan(
     ] = None,
     url: Url = None,
     snapshot: SnapshotFile = None,
+    debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
     timeout: Timeout = dt.timedelta(seconds=30),
     catalog: Annotated[
@@ -49,15 +50,15 @@ def plan(
 ) -> None:
     """Plan an upgrade over as few supported hops as possible.
 
-    With --url or --snapshot it starts from the cluster version and the builds together: an upgrade
-    that is under way is finished first.
+    With --url, --snapshot or --debug-zip it starts from the cluster version and the builds together:
+    an upgrade that is under way is finished first.
 
     Exit code 0 with a plan to where was asked, 10 if there is none (a downgrade, a withdrawn target,
     another patch release than the one asked for), 11 if it cannot be told.
     """
-    live = bool(url) or snapshot is not None
+    live = bool(url) or snapshot is not None or debug_zip is not None
     if live == (start is not None):
-        usage("give either --from or one of --url and --snapshot")
+        usage("give either --from or one of --url, --snapshot and --debug-zip")
     target = read_version(to)
     known = open_catalog(catalog)
     source: Build | Series
@@ -65,7 +66,7 @@ def plan(
     if start is None:
         from guard.cli.position import read_position
 
-        position = read_position(url, snapshot, certs_dir, timeout)
+        position = read_position(url, snapshot, certs_dir, timeout, debug_zip)
         source, begun = position.build, position.begun
     else:
         source = read_version(start)

@@ -18,7 +18,7 @@ from guard.cli.catalog_tools import (
     read_version,
     wrap,
 )
-from guard.cli.options import CertsDir, SnapshotFile, Timeout, Url, usage
+from guard.cli.options import CertsDir, DebugZip, SnapshotFile, Timeout, Url, usage
 from guard.versions import Build
 
 app = typer.Typer(add_completion=False)
@@ -49,6 +49,7 @@ def restore(
     ] = None,
     url: Url = None,
     snapshot: SnapshotFile = None,
+    debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
     timeout: Timeout = dt.timedelta(seconds=30),
     catalog: Annotated[
@@ -62,16 +63,16 @@ def restore(
     finalized still writes backups of the old version. Some restores need a patch of the version that
     they go into: name the build, or let guard read it from the cluster.
     """
-    live = bool(url) or snapshot is not None
+    live = bool(url) or snapshot is not None or debug_zip is not None
     if live == (into is not None):
-        usage("give either --into or one of --url and --snapshot")
+        usage("give either --into or one of --url, --snapshot and --debug-zip")
     known = open_catalog(catalog)
     mixed: bool | None = False
     build: Build | None = None
     if into is None:
         from guard.cli.position import read_position
 
-        position = read_position(url, snapshot, certs_dir, timeout)
+        position = read_position(url, snapshot, certs_dir, timeout, debug_zip)
         series, mixed = position.series, position.under_way is not None or position.mixed
         build = position.build
     else:

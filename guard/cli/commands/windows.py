@@ -11,6 +11,7 @@ import typer
 from guard.cli.catalog_tools import PageFormat
 from guard.cli.options import (
     CertsDir,
+    DebugZip,
     LogFormat,
     LogFormatOption,
     SnapshotFile,
@@ -41,6 +42,7 @@ def windows(
     ],
     url: Url = None,
     snapshot: SnapshotFile = None,
+    debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
     within: Annotated[
         dt.timedelta, typer.Option(parser=duration, metavar="TIME", help="How far ahead to look.")
@@ -65,8 +67,9 @@ def windows(
         usage("--duration must be positive")
     if not length <= within <= LONGEST_HORIZON:
         usage("--within must be at least --duration and at most 31d")
-    seen = take_snapshot(url, snapshot, certs_dir, timeout, logger(verbose, log_format))
-    age = age_of(seen) if snapshot is not None else dt.timedelta()
+    log = logger(verbose, log_format)
+    seen = take_snapshot(url, snapshot, certs_dir, timeout, log, debug_zip=debug_zip)
+    age = age_of(seen) if snapshot is not None or debug_zip is not None else dt.timedelta()
     answer = quiet_windows(seen, length, within, age=age)
     if output is PageFormat.HTML:
         from guard import __version__

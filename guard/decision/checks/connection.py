@@ -25,6 +25,11 @@ def run(situation: Situation) -> Iterator[Finding]:
     if not isinstance(connection, Connection):
         yield CHECK.finding(Outcome.UNKNOWN, "there was no connection", connection.message)
         return
+    if connection.source == "debug-zip":
+        yield CHECK.finding(
+            Outcome.NOT_APPLICABLE, "nothing was connected to: a debug.zip is judged", connection.host
+        )
+        return
     evidence = {"host": connection.host, "port": connection.port, "tls": connection.tls}
     if connection.tls == "verify-full":
         yield CHECK.finding(Outcome.PASS, "the server was verified by TLS", evidence=evidence)

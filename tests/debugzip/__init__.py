@@ -1,0 +1,1 @@
+"""The source that reads the files of ``cockroach debug zip``."""
