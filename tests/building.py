@@ -191,12 +191,14 @@ FEATURES: dict[str, tuple[str, ...]] = {
 """What each section that only some hops need looks for."""
 
 
-def features(section: str, *, truncated: bool = False, **found: tuple[str, ...]) -> Collected[Any]:
-    """Such a section: nothing found but what is named, with its ids (``cdc_prev=("17",)``)."""
-    named = {name.replace("_", "-"): items for name, items in found.items()}
+def features(
+    section: str, found: Mapping[str, tuple[str, ...]] | None = None, *, truncated: bool = False
+) -> Collected[Any]:
+    """Such a section: nothing found but what is named, with its ids (``{"cdc-prev": ("17",)}``)."""
+    named = dict(found or {})
     assert set(named) <= set(FEATURES[section]), named
     row = model.FeaturesRow(
-        read=max(10, *map(len, named.values())) if named else 10,
+        read=max([10, *map(len, named.values())]),
         found={name: len(named.get(name, ())) for name in FEATURES[section]},
         items=named,
     )

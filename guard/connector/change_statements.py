@@ -214,8 +214,9 @@ SCHEDULES: Final = Statement(
 DESCRIPTORS_READ: Final = 5000
 DESCRIPTORS_DECODED: Final = 2000  # a millisecond each
 
-_VIEW: Final = "COALESCE(p->'table' ? 'viewQuery', false)"
-_BODY: Final = "COALESCE(p ? 'function', false)"
+# By their values, not by their keys: 20.2 prints empty fields as well.
+_VIEW: Final = "COALESCE(p->'table'->>'viewQuery', '') <> ''"
+_BODY: Final = "COALESCE(p->'function'->>'functionBody', '') <> ''"
 
 DESCRIPTOR_FEATURES: Final = {
     "view": _VIEW,
@@ -224,16 +225,16 @@ DESCRIPTOR_FEATURES: Final = {
     "materialized-view": f"{_VIEW} AND p->'table'->>'isMaterializedView' = 'true'",
     "function-tg-argv": f"{_BODY} AND e ILIKE '%tg_argv%'",
     "function-internals": f"{_BODY} AND (e LIKE '%crdb_internal.%' OR e LIKE '%system.public.%')",
-    "string-cast": f"e ~ '[^:]::(INTERVAL|TIMESTAMP|DATE|TIME)' AND NOT {_VIEW} AND NOT {_BODY}",
+    "string-cast": f"e ~ '[^:]::(INTERVAL|TIMESTAMP|DATE|TIME)' AND NOT ({_VIEW} OR {_BODY})",
 }
 """Of tables, views and functions of users. `e` is the descriptor as it is stored, in which its texts
 can be found; `p` is the same decoded."""
 
 _INDEXES: Final = "concat(p->'table'->>'primaryIndex', p->'table'->>'indexes')"
 DESCRIPTOR_FEATURES_BEFORE_22_1: Final = DESCRIPTOR_FEATURES | {
-    "interleaved": f"{_INDEXES} LIKE '%\"ancestors\"%' OR {_INDEXES} LIKE '%\"interleavedBy\"%'",
-    "inverted-index-and-array": f"{_INDEXES} LIKE '%\"INVERTED\"%'"
-    " AND p->'table'->>'columns' LIKE '%\"ArrayFamily\"%'",
+    "interleaved": f"{_INDEXES} LIKE '%\"ancestors\": [{{%'"
+    f" OR {_INDEXES} LIKE '%\"interleavedBy\": [{{%'",
+    "inverted-index": f"{_INDEXES} LIKE '%\"INVERTED\"%'",
 }
 
 

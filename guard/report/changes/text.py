@@ -30,7 +30,7 @@ def render(report: ChangesReport, options: Options) -> str:
         return lines[0] + "\n"
     if report.taken_at is not None:
         through = f", through {plain(report.gateway)}" if report.gateway else ""
-        lines.append(f"  seen {utc(report.taken_at)}{through}: {counts(report)}")
+        lines += _wrapped("seen", f"{utc(report.taken_at)}{through}: {counts(report)}", options)
     asked: dict[str, str] = {}
     for series in report.series:
         lines += ["", *_series(series, options, asked)]

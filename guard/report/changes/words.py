@@ -59,7 +59,9 @@ def defaults(changes: Iterable[JudgedChange]) -> list[str]:
     """The sentences of defaults that change, without what they have in common."""
     prefix = "The default of cluster setting "
     return [
-        change.sentence.removeprefix(prefix).rstrip(".") for change in changes if is_default(change)
+        change.sentence.removeprefix(prefix).rstrip(".").replace(" changes from ", ": ", 1)
+        for change in changes
+        if is_default(change)
     ]
 
 
@@ -74,4 +76,5 @@ def not_concerned(series: JudgedSeries) -> str:
         parts.append(f"{settings} of settings")
     if len(changes) > settings:
         parts.append(f"{len(changes) - settings} others")
-    return f"{len(changes)} do not concern this cluster ({', '.join(parts)})"
+    verb = "does" if len(changes) == 1 else "do"
+    return f"{len(changes)} {verb} not concern this cluster ({', '.join(parts)})"

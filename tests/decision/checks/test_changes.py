@@ -1,0 +1,72 @@
+"""The check changes: warn with what concerns, block only what the server refuses, never unknown."""
+
+from __future__ import annotations
+
+from guard.decision.engine import evaluate
+from guard.decision.result import Verdict
+from guard.snapshot.model import Reason
+from tests.building import FEATURES, features, put, set_settings, snapshot, unavailable
+from tests.decision.judging import BLOCK, NOT_APPLICABLE, PASS, WARN, judge, one, outcomes
+
+TARGET = "v21.2.17"
+DEFAULTS = set_settings(kv__transaction__max_intents_bytes=None)
+
+
+def test_nothing_found() -> None:
+    finding = one("changes", put(snapshot(), set_settings=DEFAULTS), "start", TARGET)
+    assert finding.outcome is PASS
+    assert "need a person" in finding.title
+    assert "C-21.2-mdy-timestamps" in finding.evidence["ask"]
+
+
+def test_a_default_that_nobody_has_set_is_a_warning() -> None:
+    finding = one("changes", snapshot(), "start", TARGET)
+    assert finding.outcome is WARN
+    assert finding.evidence["concerns"] == ["C-21.2-kv-transaction-max-intents-bytes"]
+
+
+def test_interleaved_tables_block_since_the_server_will_not_finalize() -> None:
+    seen = put(
+        snapshot(), descriptor_features=features("descriptor_features", {"interleaved": ("52", "53")})
+    )
+    blocked = [f for f in judge("changes", seen, "start", TARGET) if f.outcome is BLOCK]
+    assert [f.evidence["change"] for f in blocked] == ["C-21.2-interleaved"]
+    assert "52" in blocked[0].detail
+
+
+def test_what_breaks_an_application_warns_only() -> None:
+    seen = put(snapshot(), set_settings=set_settings(cloudstorage__gs__default__key=None))
+    assert outcomes("changes", seen, "start", TARGET) == [WARN]
+
+
+def test_one_cause_blocks_once() -> None:
+    """Without a license v24.3 refuses: that is the check license's block."""
+    seen = snapshot(version="24.1", gateway="v24.1.9")
+    assert BLOCK not in outcomes("changes", seen, "start", "v24.3.5")
+
+
+def test_an_older_snapshot_is_a_warning_and_not_unknown() -> None:
+    """Sections that were not asked for must not turn ALLOW into UNKNOWN."""
+    missing = unavailable(Reason.NOT_ASKED, "this snapshot does not hold it", None)
+    seen = put(snapshot(), set_settings=missing, **dict.fromkeys(FEATURES, missing))
+    finding = one("changes", seen, "start", TARGET)
+    assert finding.outcome is WARN
+    assert "C-21.2-gs-default-key" in finding.evidence["could_not_look"]
+    settings = {"bulkio.backup.experimental_21_2_mode.enabled": "true"}
+    whole = evaluate(snapshot(settings=settings), step="start", target=TARGET)
+    less = evaluate(
+        put(snapshot(settings=settings), set_settings=missing, **dict.fromkeys(FEATURES, missing)),
+        step="start", target=TARGET,
+    )  # fmt: skip
+    assert whole.verdict == less.verdict
+    assert less.verdict is not Verdict.UNKNOWN
+
+
+def test_a_patch_upgrade_changes_nothing() -> None:
+    assert outcomes("changes", snapshot(), "start", "v21.1.19") == [NOT_APPLICABLE]
+
+
+def test_a_series_the_catalog_does_not_know_warns() -> None:
+    finding = one("changes", snapshot(version="26.2", gateway="v26.2.0"), "start", "v27.1.0")
+    assert finding.outcome is WARN
+    assert "v27.1" in finding.evidence["not_in_catalog"]
