@@ -49,7 +49,16 @@ def load_policy(path: Path, known: Collection[str]) -> Policy:
     """
     from guard.decision.policy.shape import read_policy
 
-    return read_policy(read_table(path), known, str(path))
+    try:
+        return read_policy(read_table(path), known, str(path))
+    except PolicyError as error:
+        from guard.cli.policy_lines import line_of
+
+        line = line_of(_decoded(path, _read(path)), error.key, path.name == _PYPROJECT)
+        if line is None:
+            raise
+        text = str(error).removeprefix(f"{path}: ")
+        raise PolicyError(f"{path}: line {line}: {text}", error.key) from None
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -137,13 +146,20 @@ def _read(path: Path) -> bytes:
         raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+def _decoded(path: Path, data: bytes) -> str:
+    """The file as text; the mark that some Windows editors put in front is no part of it."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise PolicyError(f"{path}: not UTF-8 text") from None
+
+
 def _parse(path: Path, data: bytes) -> dict[str, Any]:
     import tomllib
 
+    text = _decoded(path, data)
     try:
-        return tomllib.loads(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise PolicyError(f"{path}: not UTF-8 text") from None
+        return tomllib.loads(text)
     except (RecursionError, ValueError, OverflowError) as error:  # TOMLDecodeError is a ValueError
         raise PolicyError(f"{path}: not TOML: {str(error)[:300]}") from None
 

@@ -9,7 +9,14 @@ from typing import Final
 from guard.decision.result import Decision, Finding, NodeSummary, Outcome, Verdict
 from guard.report.interface import Options
 from guard.report.plain import plain
-from guard.report.words import exit_reason, facts, not_judged, verdict_meaning, waived_by
+from guard.report.words import (
+    exit_reason,
+    facts,
+    not_judged,
+    verdict_meaning,
+    waived_by,
+    waived_count,
+)
 
 __all__ = ["headline", "render"]
 
@@ -58,7 +65,8 @@ def headline(decision: Decision, options: Options) -> str:
     why = exit_reason(decision, options.fail_on)
     verdict = _bold(decision.verdict.value.upper(), _COLOUR[decision.verdict], options)
     tail = f" (exit code {int(code)}{': ' + why if why else ''})"
-    return f"{verdict}: {verdict_meaning(decision)}{tail}"
+    waived = waived_count(decision)
+    return f"{verdict}{', ' + waived if waived else ''}: {verdict_meaning(decision)}{tail}"
 
 
 def _context(decision: Decision, options: Options) -> Iterator[str]:

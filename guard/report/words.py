@@ -29,6 +29,7 @@ __all__ = [
     "verdict_meaning",
     "version_state",
     "waived_by",
+    "waived_count",
 ]
 
 _ALLOW: Final = {
@@ -157,3 +158,9 @@ def waived_by(finding: Finding) -> str:
         return ""
     until = f", until {finding.waiver.expires}" if finding.waiver.expires else ""
     return f"waived by {finding.waiver.owner}{until}: {finding.waiver.reason}"
+
+
+def waived_count(decision: Decision) -> str:
+    """How many findings a waiver let pass, for beside the verdict; empty if none."""
+    count = len(decision.waived)
+    return "" if not count else f"{count} finding{'' if count == 1 else 's'} waived"

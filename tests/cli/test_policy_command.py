@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import stat
 import tomllib
 from pathlib import Path
@@ -20,6 +21,7 @@ from guard.decision.policy.rules import Policy, PolicyError, Severity, Threshold
 from guard.decision.result import Step
 
 KNOWN = Ids.of(ALL, load()).known
+NEXT_MONTH = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30)).isoformat()
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +86,10 @@ WAIVER = '[[waivers]]\nid = "{}"\nreason = "x"\nowner = "alex"\nexpires = {}\n'
 @pytest.mark.parametrize(
     ("text", "code", "words"),
     [
-        (WAIVER.format("capacity", "9999-12-31"), 0, "in order, 1 waiver\n"),
+        (WAIVER.format("capacity", NEXT_MONTH), 0, "in order, 1 waiver\n"),
+        (WAIVER.format("capacity", "9999-12-31"), 10, "lasts until 9999-12-31"),
+        ("[thresholds]\ncapacity-free = 0.0\n", 10, "capacity-free is 0"),
+        ("[thresholds]\nwindow = '0s'\n", 10, "window is 0"),
         (WAIVER.format("capacity", "2001-01-01"), 10, "expired on 2001-01-01"),
         (WAIVER.format("capactiy", "9999-12-31"), 10, "did you mean 'capacity'?"),
         ("[severity]\nA-999999 = 'warn'\n", 10, "A-999999"),
@@ -129,3 +134,48 @@ def test_no_file_does_more_than_be_refused(data: bytes) -> None:
             assert str(error).startswith(name)  # noqa: PT017 - both ends are fine
         else:
             assert policy.source == name
+
+
+FOUR_LINES = '[[waivers]]\nid = "capacity"\nreason = "x"\nowner = "alex"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (FOUR_LINES + "expires = 3\n", 5, "expected a date without quotes, such as 2026-12-31, not a"),
+        (FOUR_LINES + "expires = 'soon'\n", 5, "is no date"),
+        (FOUR_LINES, 1, "lacks the key 'expires'"),
+        (FOUR_LINES.replace('"x"', '""') + "expires = 2026-12-31\n", 3, "may not be empty"),
+        (FOUR_LINES.replace('"x"', '" "') + "expires = 2026-12-31\n", 3, "may not be blank"),
+        (FOUR_LINES.replace('"x"', "5") + "expires = 2026-12-31\n", 3, "expected a text in quotes"),
+        (FOUR_LINES + "expires = 2026-12-31\nscope = { node = [] }\n", 6, "node may not be empty"),
+        (FOUR_LINES + "expires = 2026-12-31\n[waivers.scope]\njob = []\n", 7, "job may not be empty"),
+        (FOUR_LINES + "expires = 2026-12-31\nscope.node = 0\n", 6, "must be 1 or more"),
+        (FOUR_LINES + "expires = 2026-12-31\n[waivers.scope]\ncluster = 'prod-eu'\n", 7, "UUID"),
+        ("[severity]\ncapacity = 'warn'\nCapacity = 'block'\n", 3, "stands there as 'capacity'"),
+        ("[severity]\nCAPACITY = 'warn'\n\n" + FOUR_LINES + "expires = 2026-12-31\n", 5, "already"),
+        ("[severity]\n\ncapacity = 'wran'\n", 3, "did you mean 'warn'?"),
+        ("[thresholds]\nwindow = '30'\n", 2, "not a duration"),
+        ("[thresholds]\ncapacity-free = 15\n", 2, "no share"),
+        ("targets = ['next']\n", 1, "neither a series"),
+        ("\n\nwindow = '30m'\n", 3, "unknown key 'window'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_words_with_its_line(text: str, line: int, words: str) -> None:
+    Path("guard.toml").write_text(text)
+    code, out, err = run("check")
+    told = " ".join(err.replace("│", " ").split())
+    assert (code, out) == (2, "")
+    assert f"guard.toml: line {line}: " in told
+    assert words in told
+
+
+def test_lines_are_those_of_pyproject_too() -> None:
+    text = "[project]\nname = 'x'\n\n[tool.guard.thresholds]\nwindow = 'long'\n"
+    Path("pyproject.toml").write_text(text)
+    assert "pyproject.toml: line 5: " in " ".join(run("check")[2].split())
+
+
+def test_the_mark_of_a_windows_editor_is_no_mistake() -> None:
+    Path("guard.toml").write_bytes(b"\xef\xbb\xbf[thresholds]\r\nwindow = '20m'\r\n")
+    assert load_policy(Path("guard.toml"), KNOWN).thresholds.window == dt.timedelta(minutes=20)

@@ -322,7 +322,6 @@ def test_unused_unknown_and_narrow_waivers_are_reported() -> None:
 def test_a_waiver_whose_turn_it_is_not_is_not_called_unused() -> None:
     policy = waiving(
         waiver("capacity", step=Step.FINALIZE),
-        waiver("capacity", cluster="x"),
         waiver("capacity", node=4),
     )
     decision = judge(policy, finding(outcome=Outcome.PASS), node=3)
@@ -591,3 +590,58 @@ def test_no_policy_makes_a_finding_go_away(
 def test_what_guard_says_by_itself_is_explained_and_known_to_policies() -> None:
     assert set(OWN) | {"visibility"} == NEVER | OWN_IDS
     assert set(OWN) <= set(IDS.canonical)
+
+
+# Waivers that do what their owner thinks, or say that they do not
+
+
+def test_a_cluster_is_meant_in_any_case() -> None:
+    rule = waiver("capacity", cluster=CLUSTER.upper())
+    decision = judge(waiving(rule), finding(), finding(outcome=Outcome.PASS))
+    assert (decision.verdict, len(decision.waived)) == (Verdict.ALLOW, 1)
+
+
+def test_a_waiver_of_another_cluster_says_so() -> None:
+    other = "11111111-0000-4000-8000-000000000009"
+    decision = judge(waiving(waiver("capacity", cluster=other)), finding())
+    assert decision.verdict is Verdict.BLOCK
+    assert about(decision, f"is for another cluster, {other}; this is {CLUSTER}")
+
+
+@pytest.mark.parametrize("accepted", ["advisories", "ADVISORIES"])
+def test_advisories_means_all_of_them_in_a_waiver_as_in_a_severity(accepted: str) -> None:
+    found = (finding("A-110363"), finding("C20230118"), finding("advisories"))
+    passing = finding("advisories", Outcome.PASS)
+    check = saying(*found, passing, check="advisories")
+    waived = judge(waiving(waiver(accepted)), checks=(check,))
+    lowered = judge(severity("advisories", "warn"), checks=(check,))
+    for decision in (waived, lowered):
+        assert decision.verdict is Verdict.ALLOW
+    assert {f.check for f in waived.waived} == {
+        f.check for f in found if f.check in IDS.canonical.values()
+    }
+    other = judge(waiving(waiver(accepted)), finding("capacity"))
+    assert other.verdict is Verdict.BLOCK
+
+
+def test_waivers_and_thresholds_that_switch_a_check_off_for_good_are_told() -> None:
+    forever = waiver(expires=dt.date(9999, 12, 31))
+    nothing = Thresholds(capacity_free=0, window=dt.timedelta())
+    told = list(problems(Policy(waivers=(forever,), thresholds=nothing), IDS, TODAY))
+    assert len(told) == 3
+    assert "lasts until 9999-12-31" in told[0]
+    assert not list(problems(waiving(waiver(expires=TODAY + dt.timedelta(days=300))), IDS, TODAY))
+
+
+def test_the_verdicts_line_says_how_many_findings_are_waived() -> None:
+    from guard.report import Options
+    from guard.report.text import render
+
+    passing = finding(outcome=Outcome.PASS)
+    one = judge(waiving(waiver()), finding(), passing)
+    two = judge(waiving(waiver()), finding(), finding(outcome=Outcome.WARN), passing)
+    none = judge(Policy(), passing)
+    lines = [render(each, Options(quiet=True)) for each in (one, two, none)]
+    assert lines[0].startswith("ALLOW, 1 finding waived: ")
+    assert lines[1].startswith("ALLOW, 2 findings waived: ")
+    assert lines[2].startswith("ALLOW: ")

@@ -13,6 +13,9 @@
 - Advisories that affect what runs now and that the target cures never block; they are counted in
   the one line that passes.
 
+The id ``advisories`` stands for all of these findings together: in ``severity.advisories`` of a policy
+where it has no line for the advisory's own id, in a waiver, and in ``--accept advisories``.
+
 Every record, with its source page, affected builds and conditions: ``guard advisories``,
 ``guard explain A-110363``. Reads what the conditions name: settings, jobs, schema features.
 """

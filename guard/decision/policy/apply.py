@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from guard.decision.check_definition import Check
-from guard.decision.policy.rules import NEVER, OWN_IDS, Policy, WaiverRule, nearest
+from guard.decision.policy.rules import (
+    ALL_ADVISORIES,
+    NEVER,
+    OWN_IDS,
+    Policy,
+    WaiverRule,
+    nearest,
+)
 from guard.decision.result import Finding, Outcome, Step, Waiver
 from guard.versions import Build, Series
 
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Ids", "Question", "apply_policy", "problems", "target_finding"]
 
 _OBJECTIONS: Final = (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN)
+_LONGEST_WAIVER: Final = dt.timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,10 @@ def apply_policy(
 
 
 def problems(policy: Policy, ids: Ids, today: dt.date) -> Iterator[str]:
-    """What in a policy does not count, whatever the cluster: ids nobody knows, expired waivers."""
+    """What in a policy does not do what it seems to, whatever the cluster.
+
+    Ids nobody knows, waivers that have expired or will not for years, thresholds that limit nothing.
+    """
     for name in policy.severity:
         if name not in ids.canonical:
             yield f"the severity for {name.upper()} names no advisory known to this guard"
@@ -130,6 +141,18 @@ def problems(policy: Policy, ids: Ids, today: dt.date) -> Iterator[str]:
             yield f"{_what(rule)} names no check or advisory known to this guard{hint}"
         elif _expired(rule, today):
             yield f"{_what(rule)} expired on {rule.expires} and no longer counts"
+        elif rule.expires is not None and rule.expires - today > _LONGEST_WAIVER:
+            yield f"{_what(rule)} lasts until {rule.expires}: nobody will look at it again for so long"
+    yield from _switched_off(policy)
+
+
+def _switched_off(policy: Policy) -> Iterator[str]:
+    """Thresholds of nothing: what they limit is not checked any more."""
+    thresholds = policy.thresholds
+    if not thresholds.capacity_free:
+        yield "thresholds.capacity-free is 0: a store without any space left is no finding"
+    if not thresholds.window:
+        yield "thresholds.window is 0: only a backup schedule that is due already is a finding"
 
 
 def _what(rule: WaiverRule) -> str:
@@ -144,7 +167,7 @@ def _graded(
         return finding
     steps = severity.get(finding.check)
     if steps is None and finding.check in ids.advisories:
-        steps = severity.get("advisories")
+        steps = severity.get(ALL_ADVISORIES)
     wanted = (steps or {}).get(_column(finding, step))
     if wanted is None or wanted.value == finding.outcome.value:
         return finding
@@ -172,7 +195,8 @@ def _expired(rule: WaiverRule, today: dt.date) -> bool:
 
 
 def _names(rule: WaiverRule, finding: Finding, ids: Ids) -> bool:
-    return ids.canonical.get(rule.id.lower(), rule.id) == finding.check
+    name = ids.canonical.get(rule.id.lower(), rule.id)
+    return name == finding.check or (name == ALL_ADVISORIES and finding.check in ids.advisories)
 
 
 def _why_never(finding: Finding, ids: Ids) -> str:
@@ -199,7 +223,7 @@ def _covers(rule: WaiverRule, finding: Finding, ids: Ids, question: Question) ->
 
 def _in_scope(rule: WaiverRule, finding: Finding, question: Question) -> bool:
     scope = rule.scope
-    if scope.cluster is not None and scope.cluster != question.cluster_id:
+    if _of_another_cluster(rule, question):
         return False
     if scope.step is not None and scope.step is not _column(finding, question.step):
         return False
@@ -210,6 +234,12 @@ def _in_scope(rule: WaiverRule, finding: Finding, question: Question) -> bool:
         if not named or not named <= scope.nodes:
             return False
     return scope.jobs is None or _only_jobs(finding, scope.jobs)
+
+
+def _of_another_cluster(rule: WaiverRule, question: Question) -> bool:
+    """True if its scope names a cluster that is not this one, or that cannot be told to be it."""
+    wanted, this = rule.scope.cluster, question.cluster_id
+    return wanted is not None and (this is None or wanted.lower() != this.lower())
 
 
 def _only_jobs(finding: Finding, allowed: frozenset[str]) -> bool:
@@ -230,9 +260,15 @@ def _unused(
     for number, rule in enumerate(policy.waivers):
         if number in used or _expired(rule, today) or rule.id.lower() not in ids.canonical:
             continue
+        what = _what(rule)
+        if _of_another_cluster(rule, question):
+            here = (
+                f"this is {question.cluster_id}" if question.cluster_id else "this one's id is unknown"
+            )
+            yield f"{what} is for another cluster, {rule.scope.cluster}; {here}"
+            continue
         if not question.complete or not _concerns(rule, question):
             continue
-        what = _what(rule)
         objecting = [f for f in findings if f.outcome in _OBJECTIONS and _names(rule, f, ids)]
         never = next(filter(None, (_why_never(f, ids) for f in objecting)), "")
         if never:
@@ -244,10 +280,8 @@ def _unused(
 
 
 def _concerns(rule: WaiverRule, question: Question) -> bool:
-    """False for a waiver of another cluster, step or node, whose turn this is not."""
+    """False for a waiver of another step or node, whose turn this is not."""
     scope = rule.scope
-    return (
-        (scope.cluster is None or scope.cluster == question.cluster_id)
-        and (scope.step is None or scope.step is question.step)
-        and (scope.nodes is None or question.node_id is None or question.node_id in scope.nodes)
+    return (scope.step is None or scope.step is question.step) and (
+        scope.nodes is None or question.node_id is None or question.node_id in scope.nodes
     )

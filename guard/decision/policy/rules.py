@@ -18,6 +18,7 @@ from guard.decision.result import Step
 from guard.versions import Build, Series
 
 __all__ = [
+    "ALL_ADVISORIES",
     "NEVER",
     "OWN_IDS",
     "Policy",
@@ -38,8 +39,19 @@ NEVER: Final = frozenset({"visibility", "step", "fingerprint", "settle"})
 """Ids that no policy can waive or lower: without sight there is nothing to judge."""
 
 
+ALL_ADVISORIES: Final = "advisories"
+"""The id of the check that stands, in a policy, for every advisory that it reports by its own id."""
+
+
 class PolicyError(ValueError):
-    """A policy that cannot be used. The message says what is wrong and where, in one line."""
+    """A policy that cannot be used. The message says what is wrong and where, in one line.
+
+    `key` is the place in the file, such as ``waivers[1].expires``; empty if there is none.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class Severity(StrEnum):
@@ -76,13 +88,15 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"\S")]
 _Node = Annotated[int, msgspec.Meta(ge=1)]
+_Nodes = Annotated[tuple[_Node, ...], msgspec.Meta(min_length=1)]
+_Jobs = Annotated[tuple[int | str, ...], msgspec.Meta(min_length=1)]
 
 
 class Scope(Table, frozen=True):
     """To what a waiver is limited; what is not given is not limited.
 
     Attributes:
-        cluster: the cluster's id.
+        cluster: the cluster's id, a UUID in any case.
         step: the step.
         node: the node (or nodes) a finding names; for one that names none, the node of ``--node``.
         job: the job (or jobs) a finding names; never covers one that names something else as well.
@@ -90,8 +104,8 @@ class Scope(Table, frozen=True):
 
     cluster: Text | None = None
     step: Step | None = None
-    node: _Node | tuple[_Node, ...] | None = None
-    job: int | str | tuple[int | str, ...] | None = None
+    node: _Node | _Nodes | None = None
+    job: int | str | _Jobs | None = None
 
     @property
     def nodes(self) -> frozenset[int] | None:

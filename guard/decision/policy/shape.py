@@ -75,35 +75,68 @@ def read_policy(data: Mapping[str, Any], known: Collection[str], source: str) ->
     try:
         file = msgspec.convert(data, PolicyFile)
     except msgspec.ValidationError as error:
-        raise PolicyError(f"{source}: {_explained(str(error))}") from None
+        text, _, path = str(error).partition(" - at `")
+        key = path.rstrip("`").removeprefix("$").removeprefix(".")
+        unknown = _UNKNOWN_KEY.fullmatch(text)
+        where = f"{key}.{unknown[1]}".removeprefix(".") if unknown is not None else key
+        raise PolicyError(f"{source}: {_explained(text, key)}", where) from None
     except RecursionError:
         raise PolicyError(f"{source}: nested too deeply") from None
+    _one_spelling(file, source)
     return Policy(
         thresholds=_thresholds(file.thresholds, source),
         targets=_targets(file.targets, source),
         severity=_severities(file.severity, known, source),
-        waivers=tuple(_waiver(entry, source) for entry in file.waivers),
+        waivers=tuple(_waiver(entry, f"waivers[{n}]", source) for n, entry in enumerate(file.waivers)),
         source=source,
     )
 
 
+def _one_spelling(file: PolicyFile, source: str) -> None:
+    """Refuse an id in two spellings: whoever reads one of them would not find the other."""
+    first: dict[str, str] = {}
+    named = [(f"severity.{name}", name) for name in file.severity]
+    named += [(f"waivers[{n}].id", entry.id) for n, entry in enumerate(file.waivers)]
+    for key, name in named:
+        other = first.setdefault(name.lower(), name)
+        if other != name:
+            raise PolicyError(f"{source}: {key}: {name!r} stands there as {other!r} already", key)
+
+
 _TABLES: Final[tuple[tuple[str, type[Table]], ...]] = (
-    (r"\$\.waivers\[\d*(?:\.\.\.)?\]\.scope", Scope),
-    (r"\$\.waivers\[\d*(?:\.\.\.)?\]", WaiverEntry),
-    (r"\$\.thresholds", ThresholdTable),
-    (r"\$", PolicyFile),
+    (r"waivers\[\d*(?:\.\.\.)?\]\.scope", Scope),
+    (r"waivers\[\d*(?:\.\.\.)?\]", WaiverEntry),
+    (r"thresholds", ThresholdTable),
+    (r"", PolicyFile),
+)
+_UNKNOWN_KEY: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_KINDS: Final = {
+    "str": 'a text in quotes ("…")',
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "date": "a date without quotes, such as 2026-12-31",
+    "datetime": "a date and time",
+    "array": "a list ([…])",
+    "object": "a table",
+    "null": "nothing",
+}
+_SIZES: Final = (
+    (r"Expected `(?:str|array)` of length >= 1", "may not be empty"),
+    (r"Expected `str` matching regex '\\\\S'", "may not be blank"),
+    (r"Expected `str` of length <= (\d+)", "is longer than {0} characters"),
+    (r"Expected `int` >= (-?\d+)", "must be {0} or more"),
+    (r"Invalid RFC3339 encoded date", "is no date such as 2026-12-31"),
 )
 
 
-def _explained(message: str) -> str:
+def _explained(text: str, key: str) -> str:
     """msgspec's message in the words of the file, with the nearest right key."""
-    text, _, where = message.partition(" - at `")
-    where = where.rstrip("`") or "$"
-    place = where.removeprefix("$").removeprefix(".") or "the file"
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL)
+    place = key or "the file"
+    unknown = _UNKNOWN_KEY.fullmatch(text)
     if unknown is not None:
         for pattern, table in _TABLES:
-            if re.fullmatch(pattern, where):
+            if re.fullmatch(pattern, key):
                 keys = [each.encode_name for each in msgspec.structs.fields(table)]
                 hint = nearest(unknown[1], keys) or f"; the keys are {', '.join(keys)}"
                 return f"unknown key {unknown[1][:100]!r} in {place}{hint}"
@@ -113,6 +146,16 @@ def _explained(message: str) -> str:
     wrong = re.fullmatch(r"Invalid enum value '(.*)'", text, re.DOTALL)
     if wrong is not None:
         return f"{place}: {wrong[1][:100]!r} is no step{nearest(wrong[1], tuple(Step))}"
+    kinds = re.fullmatch(r"Expected `(.*)`, got `(.*)`", text)
+    if kinds is not None:
+        expected = [
+            _KINDS.get(kind.strip(), kind) for kind in kinds[1].split("|") if "null" not in kind
+        ]
+        return f"{place}: expected {' or '.join(expected)}, not {_KINDS.get(kinds[2], kinds[2])}"
+    for pattern, words in _SIZES:
+        size = re.fullmatch(pattern, text)
+        if size is not None:
+            return f"{place} {words.format(*size.groups())}"
     return f"{place}: {text}"[:500]
 
 
@@ -136,11 +179,14 @@ def _duration(key: str, text: str | None, default: dt.timedelta, source: str) ->
     match = _DURATION.fullmatch(text)
     if match is None:
         raise PolicyError(
-            f"{source}: thresholds.{key}: {text[:50]!r} is not a duration such as 30s, 20m, 1h or 2d"
+            f"{source}: thresholds.{key}: {text[:50]!r} is not a duration such as 30s, 20m, 1h or 2d",
+            f"thresholds.{key}",
         )
     seconds = int(match[1]) * _UNIT[match[2]]
     if seconds > _LONGEST:
-        raise PolicyError(f"{source}: thresholds.{key}: {text[:50]!r} is longer than 10 years")
+        raise PolicyError(
+            f"{source}: thresholds.{key}: {text[:50]!r} is longer than 10 years", f"thresholds.{key}"
+        )
     return dt.timedelta(seconds=seconds)
 
 
@@ -156,7 +202,8 @@ def _share(value: float | str | None, default: float, source: str) -> float:
         share = float(match[1]) / 100 if match else -1.0
     if not 0 <= share < 1:
         raise PolicyError(
-            f"{source}: thresholds.capacity-free: {str(value)[:50]!r} is no share such as 0.15 or 15%"
+            f"{source}: thresholds.capacity-free: {str(value)[:50]!r} is no share such as 0.15 or 15%",
+            "thresholds.capacity-free",
         )
     return share
 
@@ -172,7 +219,8 @@ def _targets(texts: tuple[str, ...] | None, source: str) -> tuple[Series | Build
         except VersionError:
             raise PolicyError(
                 f"{source}: targets: {text[:50]!r} is neither a series such as v24.1 nor a build such "
-                "as v24.1.3"
+                "as v24.1.3",
+                "targets",
             ) from None
     return tuple(found)
 
@@ -186,39 +234,53 @@ def _severities(
         lower, where = name.lower(), f"{source}: severity.{name[:100]}"
         if lower not in by_lower and not _ADVISORY.fullmatch(name):
             raise PolicyError(
-                f"{source}: severity: no check or advisory {name[:100]!r}{nearest(name, known)}"
+                f"{source}: severity: no check or advisory {name[:100]!r}{nearest(name, known)}",
+                f"severity.{name}",
             )
         if lower in NEVER:
-            raise PolicyError(f"{where}: can never be raised or lowered")
-        if isinstance(wanted, dict):
-            found[lower] = {
-                _step(step, where): _severity(value, where) for step, value in wanted.items()
-            }
-        else:
-            found[lower] = dict.fromkeys(Step, _severity(wanted, where))
+            raise PolicyError(f"{where}: can never be raised or lowered", f"severity.{name}")
+        try:
+            if isinstance(wanted, dict):
+                found[lower] = {_step(step): _severity(value) for step, value in wanted.items()}
+            else:
+                found[lower] = dict.fromkeys(Step, _severity(wanted))
+        except PolicyError as error:
+            raise PolicyError(f"{where}: {error}", f"severity.{name}") from None
     return found
 
 
-def _severity(value: object, where: str) -> Severity:
+def _severity(value: object) -> Severity:
     if isinstance(value, str) and value in tuple(Severity):
         return Severity(value)
     hint = nearest(value, tuple(Severity)) if isinstance(value, str) else ""
-    raise PolicyError(f"{where}: {str(value)[:50]!r} is neither 'warn' nor 'block'{hint}")
+    raise PolicyError(f"{str(value)[:50]!r} is neither 'warn' nor 'block'{hint}")
 
 
-def _step(value: str, where: str) -> Step:
+def _step(value: str) -> Step:
     steps = tuple(each.value for each in Step if each is not Step.AUTO)
     if value not in steps:
         hint = nearest(value, steps) or f"; the steps are {', '.join(steps)}"
-        raise PolicyError(f"{where}: {value[:50]!r} is no step{hint}")
+        raise PolicyError(f"{value[:50]!r} is no step{hint}")
     return Step(value)
 
 
-def _waiver(entry: WaiverEntry, source: str) -> WaiverRule:
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def _waiver(entry: WaiverEntry, key: str, source: str) -> WaiverRule:
     if entry.id.lower() in NEVER:
-        raise PolicyError(f"{source}: waivers: {entry.id} can never be waived")
+        raise PolicyError(f"{source}: waivers: {entry.id} can never be waived", f"{key}.id")
     if entry.scope.step is Step.AUTO:
-        raise PolicyError(f"{source}: waivers: {entry.id}: 'auto' is never judged; name the step")
+        raise PolicyError(
+            f"{source}: waivers: {entry.id}: 'auto' is never judged; name the step", f"{key}.scope.step"
+        )
+    cluster = entry.scope.cluster
+    if cluster is not None and _UUID.fullmatch(cluster) is None:
+        raise PolicyError(
+            f"{source}: waivers: {entry.id}: {cluster[:50]!r} is no cluster id, which is a "
+            "UUID: SELECT crdb_internal.cluster_id()",
+            f"{key}.scope.cluster",
+        )
     return WaiverRule(
         id=entry.id,
         reason=entry.reason,
