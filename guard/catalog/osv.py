@@ -58,7 +58,7 @@ def osv_record(catalog: Catalog, advisory: Advisory) -> dict[str, Any]:
         "category": advisory.category.value,
         "trigger": advisory.trigger.value,
         "conditions": msgspec.to_builtins(advisory.conditions),
-        "conditions_text": conditions_text(advisory),
+        "conditions_text": conditions_text(advisory.conditions),
         "edges": msgspec.to_builtins(advisory.edges),
         "mitigation": msgspec.to_builtins(advisory.mitigation),
         "withdrawn_builds": list(advisory.withdrawn),

@@ -15,6 +15,8 @@ from guard.catalog.records import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from guard.catalog.records import Advisory, AffectedRange, Condition
 
 __all__ = ["condition_text", "conditions_text", "range_text", "ranges_text"]
@@ -63,6 +65,6 @@ def _values(values: tuple[str, ...]) -> str:
     return " or ".join(value or "empty" for value in values)
 
 
-def conditions_text(advisory: Advisory) -> str:
-    """Say under which conditions an advisory applies; empty if under all."""
-    return "; and ".join(condition_text(condition) for condition in advisory.conditions)
+def conditions_text(conditions: Iterable[Condition]) -> str:
+    """Say under which conditions, all of which must hold, an advisory applies; empty if under all."""
+    return "; and ".join(condition_text(condition) for condition in conditions)

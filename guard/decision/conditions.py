@@ -68,8 +68,12 @@ def holds(cluster: Cluster, conditions: Iterable[Condition]) -> Holds:
     return judged
 
 
+_BEGINNINGS = ("the ", "there ", "this ", "whether ", "guard ", "no ", "a ")
+
+
 def _sentence(text: str) -> str:
-    return text if text.endswith((".", "?")) else f"{text}."
+    begun = text[0].upper() + text[1:] if text.startswith(_BEGINNINGS) else text
+    return begun if begun.endswith((".", "?")) else f"{begun}."
 
 
 def _holds(cluster: Cluster, condition: Condition, evidence: dict[str, Any]) -> tuple[Answer, str]:

@@ -16,7 +16,8 @@ import msgspec
 from guard.catalog import releases, restore
 from guard.catalog.answers import Answer, ReleaseStatus
 from guard.catalog.bites import Bite, edges_of, forbids, in_target, on_edges
-from guard.catalog.records import Advisory, Edge
+from guard.catalog.records import Advisory, Condition, Edge
+from guard.plan.release import choose_release
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class OnTheWay(msgspec.Struct, frozen=True):
     """An advisory that counts during a hop, and why.
 
     `edge` is None if it merely affects the release installed; `lasting` is True if it affects what
-    the cluster runs before as well, so that the hop changes nothing about it.
+    the cluster runs before as well, so that the hop changes nothing about it. `conditions` must hold
+    for it to bite.
     """
 
     advisory: Advisory
@@ -42,13 +44,18 @@ class OnTheWay(msgspec.Struct, frozen=True):
     lasting: bool
     affected: Answer
     reason: str
+    conditions: tuple[Condition, ...] = ()
 
 
 class Preparation(msgspec.Struct, frozen=True):
-    """A patch upgrade within the old series that must come before the hop."""
+    """A patch upgrade within the old series that must come before the hop.
+
+    `advisories` count on it, as those of a hop do; empty if it is not known what the cluster runs.
+    """
 
     build: Build
     reason: str
+    advisories: tuple[OnTheWay, ...] = ()
 
 
 class Hop(msgspec.Struct, frozen=True):
@@ -177,6 +184,8 @@ def _preparation(
     better = [build for build, _ in good if here is None or build > here]
     if not better:
         return None
+    chosen = choose_release(catalog, source, source, floor=here)
+    best = chosen[0] if chosen is not None and chosen[0] in better else better[0]
     reasons: list[str] = []
     if here is not None and here.is_prerelease:
         reasons.append("a major upgrade starts from a production release")
@@ -191,11 +200,12 @@ def _preparation(
         ]
         if needed and (here is None or here < min(needed)):
             reasons.append(f"{advisory.id}: its workaround needs {min(needed)} or later")
-        elif here is not None and _repaired(catalog, advisory, here, better[0]):
-            reasons.append(f"{advisory.id} affects {here} and is repaired in {better[0]}")
+        elif here is not None and _repaired(catalog, advisory, here, best):
+            reasons.append(f"{advisory.id} affects {here} and is repaired in {best}")
     if not reasons:
         return None
-    return Preparation(better[0], "; ".join(reasons))
+    met = () if here is None else tuple(_on_the_way(catalog, source, here, best))
+    return Preparation(best, "; ".join(reasons), met)
 
 
 def _repaired(catalog: Catalog, advisory: Advisory, old: Build, new: Build) -> bool:
@@ -216,11 +226,14 @@ def _on_the_way(
             steps = dict.fromkeys(step for step, _ in met)
             bite = met[0][1]
             edge = f"bites on the way from v{source} to v{build.series}, at: {', '.join(steps)}"
-            yield OnTheWay(advisory, bite.edge, bite.lasting, bite.affected, f"{edge}; {bite.reason}")
+            reason = f"{edge}; {bite.reason}"
+            yield OnTheWay(advisory, bite.edge, bite.lasting, bite.affected, reason, bite.conditions)
             continue
         defect = in_target(catalog.series, advisory, build, (here,))
         if defect is not None:
-            yield OnTheWay(advisory, None, defect.lasting, defect.affected, defect.reason)
+            yield OnTheWay(
+                advisory, None, defect.lasting, defect.affected, defect.reason, defect.conditions
+            )
 
 
 def _met(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -14,7 +15,7 @@ from guard.catalog.wellformed import all_conditions
 from guard.decision.checks import advisories
 from guard.decision.engine import evaluate
 from guard.decision.result import Outcome
-from guard.plan.hop import Hop
+from guard.plan.hop import OnTheWay
 from guard.plan.road import make_plan
 from guard.versions import Build, Series
 from tests.building import snapshot, three, unavailable
@@ -30,8 +31,17 @@ def sources(series: Series) -> list[Build]:
     return sorted({builds[0], builds[len(builds) // 2], builds[-1]}) if builds else []
 
 
-def hops() -> Iterator[tuple[Build, Hop]]:
-    """Every hop that a plan recommends from these builds, and what it starts from."""
+class Way(NamedTuple):
+    """An upgrade that a plan recommends: a hop, or the patch upgrade that must come before it."""
+
+    here: Build
+    build: Build
+    source: Series
+    advisories: tuple[OnTheWay, ...]
+
+
+def ways() -> Iterator[Way]:
+    """Every upgrade that plans recommend from the chosen builds."""
     for start in CATALOG.series:
         if start < Series(20, 1):
             continue
@@ -41,36 +51,42 @@ def hops() -> Iterator[tuple[Build, Hop]]:
                     continue
                 here = source
                 for hop in make_plan(CATALOG, source, end).hops:
-                    yield (hop.before[0].build if hop.before else here), hop
+                    for first in hop.before:
+                        yield Way(here, first.build, hop.source, first.advisories)
+                        here = first.build
+                    yield Way(here, hop.build, hop.source, hop.advisories)
                     here = hop.build
 
 
-HOPS = [pytest.param(here, hop, id=f"{here}-{hop.build}") for here, hop in hops()]
+WAYS = [
+    pytest.param(way, id=f"{way.here}-{way.build}")
+    for way in {(way.here, way.build, way.source): way for way in ways()}.values()
+]
 
 
-def said(here: Build, hop: Hop, step: str, series: Series) -> dict[str, Outcome]:
+def said(way: Way, step: str, series: Series) -> dict[str, Outcome]:
     """What the check says of each advisory where no condition can be read."""
-    builds = {"start": here, "next-node": here}.get(step, hop.build)
+    builds = {"start": way.here, "next-node": way.here}.get(step, way.build)
     hidden = unavailable()
     seen = snapshot(
         three(str(builds)), version=str(series), gateway=str(builds), features=hidden, license=hidden,
         active_jobs=hidden, job_history=hidden,
     )  # fmt: skip
-    decision = evaluate(seen, step=step, target=str(hop.build), checks=[advisories.CHECK])
+    decision = evaluate(seen, step=step, target=str(way.build), checks=[advisories.CHECK])
     return {f.check: f.outcome for f in decision.findings if f.check in CATALOG.advisories}
 
 
-@pytest.mark.parametrize(("here", "hop"), HOPS)
-def test_plan_and_check_name_the_same_advisories(here: Build, hop: Hop) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_plan_and_check_name_the_same_advisories(way: Way) -> None:
     checked: dict[str, Outcome] = {}
     for step in ("start", "next-node", "finalize", "verify"):
-        series = hop.target if step == "verify" else hop.source
-        for advisory, outcome in said(here, hop, step, series).items():
+        series = way.build.series if step == "verify" else way.source
+        for advisory, outcome in said(way, step, series).items():
             if outcome is Outcome.BLOCK:
-                assert not _has_a_better_release(advisory, hop), advisory
+                assert not _has_a_better_release(advisory, way), advisory
             if outcome in SPEAKS or advisory not in checked:
                 checked[advisory] = outcome
-    planned = {met.advisory.id: met for met in hop.advisories if met.advisory.id != OWN_CHECK}
+    planned = {met.advisory.id: met for met in way.advisories if met.advisory.id != OWN_CHECK}
     speaks = {advisory for advisory, outcome in checked.items() if outcome in SPEAKS}
     # What the hop changes nothing about is in the plan's list, and said to be so by the check.
     assert speaks <= set(planned)
@@ -85,8 +101,8 @@ def _by_settings(advisory: str) -> bool:
     return any(isinstance(condition, SettingCondition) for condition in conditions)
 
 
-def _has_a_better_release(advisory: str, hop: Hop) -> bool:
+def _has_a_better_release(advisory: str, way: Way) -> bool:
     return any(
         CATALOG.affects(advisory, build).affected is Answer.NO
-        for build, _ in installable(CATALOG.series[hop.target])
+        for build, _ in installable(CATALOG.series[way.build.series])
     )

@@ -117,7 +117,14 @@ def _hop_json(hop: Hop) -> dict[str, Any]:
         "release": str(hop.build),
         "skips": _names(hop.skips),
         "reasons": list(hop.reasons),
-        "before": [{"release": str(each.build), "reason": each.reason} for each in hop.before],
+        "before": [
+            {
+                "release": str(each.build),
+                "reason": each.reason,
+                "advisories": [_advisory_json(met) for met in each.advisories],
+            }
+            for each in hop.before
+        ],
         "advisories": [_advisory_json(each) for each in hop.advisories],
         "keep_way_back": list(hop.keep_way_back),
         "finalize": list(hop.finalize),
@@ -142,7 +149,7 @@ def _advisory_json(met: OnTheWay) -> dict[str, Any]:
         "steps": list(met.edge.steps) if met.edge is not None else [],
         "affected_before": met.lasting,
         "reason": met.reason,
-        "conditions": conditions_text(met.advisory),
+        "conditions": conditions_text(met.conditions),
         "mitigation": msgspec.to_builtins(met.advisory.mitigation),
         "docs": met.advisory.source,
     }
@@ -187,8 +194,7 @@ def _what_to_do(hop: Hop) -> str:
 def _hop_lines(hop: Hop) -> Iterator[str]:
     for reason in hop.reasons:
         yield wrap("why", reason)
-    for preparation in hop.before:
-        yield wrap("first", f"patch v{hop.source} to {preparation.build}: {preparation.reason}")
+    yield from _preparation_lines(hop)
     for command in hop.keep_way_back:
         yield _command("before", f"{command} -- keeps the way back open")
     for met in hop.advisories:
@@ -202,6 +208,14 @@ def _hop_lines(hop: Hop) -> Iterator[str]:
         yield wrap("backups", f"restorable afterwards: {', '.join(_names(hop.restorable))}")
     for text in hop.archive:
         yield wrap("archive", text)
+
+
+def _preparation_lines(hop: Hop) -> Iterator[str]:
+    for preparation in hop.before:
+        yield wrap("first", f"patch v{hop.source} to {preparation.build}: {preparation.reason}")
+        for met in preparation.advisories:
+            if met.edge is not None:
+                yield from _advisory_lines(met)
 
 
 def _command(label: str, command: str) -> str:
@@ -219,7 +233,7 @@ def _advisory_lines(met: OnTheWay) -> Iterator[str]:
             yield wrap("", advisory.source)
         return
     yield wrap("advisory", f"{advisory.id}: {advisory.title}; {met.reason}")
-    conditions = conditions_text(advisory)
+    conditions = conditions_text(met.conditions)
     if conditions:
         yield wrap("", f"counts if {conditions}")
     yield wrap("", advisory.mitigation.text)

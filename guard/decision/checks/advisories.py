@@ -47,7 +47,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         if advisory.id == _OWN_CHECK:
             continue
         found = list(_judge(situation, advisory))
-        if found:  # the worst says it all; the edge comes first where both are as bad
+        if found:  # the worst says it all; harm that is done comes first, then the edge
             said.append(min(found, key=lambda finding: _WORST_FIRST.index(finding.outcome)))
     yield from said
     if not any(f.outcome in (Outcome.BLOCK, Outcome.UNKNOWN, Outcome.WARN) for f in said):
@@ -79,6 +79,7 @@ def _affects_now(situation: Situation, advisory: Advisory) -> bool:
 
 def _judge(situation: Situation, advisory: Advisory) -> Iterator[Finding]:
     target, catalog = situation.target, situation.catalog.series
+    yield from _damage(situation, advisory)
     if target is not None:
         source, step = situation.cluster.active_series, situation.step.value
         running = _running(situation)
@@ -89,7 +90,6 @@ def _judge(situation: Situation, advisory: Advisory) -> Iterator[Finding]:
             defect = in_target(catalog, advisory, target, members)
             if defect is not None:
                 yield _in_target(situation, defect, target)
-    yield from _damage(situation, advisory)
 
 
 def _running(situation: Situation) -> list[Build | None]:

@@ -95,6 +95,13 @@ def test_harm_that_is_done_is_said_although_the_target_is_repaired(
     assert outcome(advisory, "next-node", target, build, version, **feature(name, 2)) in (NOT, SILENT)
 
 
+def test_harm_that_is_done_is_said_before_harm_to_come() -> None:
+    changes = feature("dangling-back-references", 2)
+    found = judge("start", "v22.1.0", ["v21.2.17"] * 3, "21.2", **changes)["A-82079"]
+    assert found.outcome is WARN
+    assert "a view that does not exist: 2" in found.detail
+
+
 def changefeed(high_water: bool | None, status: str = "running") -> dict[str, list[JobRow]]:
     row = job(7, "CHANGEFEED", status)
     return {"jobs": [JobRow(**{f: getattr(row, f) for f in row.__struct_fields__}
