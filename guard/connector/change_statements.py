@@ -358,7 +358,7 @@ ROLE_DEFAULTS: Final = Statement(
 
 STATEMENTS_READ: Final = 2000
 
-_SYSTEM_TABLE: Final = "q ~* '(from|join|into|update)[ ]+\"?system\"?[.]'"
+_SYSTEM_TABLE: Final = "lower(q) ~ '(from|join|into|update)[ ]+\"?system\"?[.]'"
 
 STATEMENT_FEATURES: Final = {
     "crdb-internal": "q ILIKE '%crdb_internal.%'",

@@ -84,10 +84,11 @@ def test_the_list_only_reads() -> None:
         r"\b(INSERT|UPDATE|UPSERT|DELETE|CREATE|ALTER|DROP|GRANT|REVOKE|CANCEL|PAUSE|RESUME|TRUNCATE"
         r"|RESET|BACKUP INTO|EXECUTE|CALL|COPY|IMPORT|EXPORT)\b"
     )
-    for text in statements.ALL:
+    for whole in statements.ALL:
+        text = re.sub(r"'(?:[^']|'')*'", "''", whole)  # what is looked for is not what is done
         assert not changes.search(text), text
         assert ";" not in text, text
-        assert text.startswith(("SELECT ", "SHOW ", "SET ")), text
+        assert text.startswith(("SELECT ", "WITH ", "SHOW ", "SET ")), text
         assert "*" not in text.replace("(*)", ""), f"columns are named: {text}"
     settings = {text.split("=")[0].strip() for text in statements.ALL if text.startswith("SET ")}
     assert settings == {
@@ -99,7 +100,8 @@ def test_the_list_only_reads() -> None:
 
 
 def test_no_secret_leaves_the_server() -> None:
-    for text in statements.ALL:
+    counting = {s.sql for candidates in statements.CHANGE_SECTIONS.values() for s in candidates}
+    for text in statements.ALL - counting:  # those answer with counts: test_change_statements
         for column in ("description", "env", "args", "execution_args", "command", "statement,"):
             assert not re.search(rf"(?<![\w'.]){re.escape(column)}(?!\w)", text), (column, text)
         assert "enterprise.license'" not in text or "value <> ''" in text
