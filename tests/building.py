@@ -181,7 +181,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
     "changefeed_features": tuple(change_statements.CHANGEFEED_FEATURES),
     "recent_job_features": tuple(change_statements.RECENT_JOB_FEATURES),
     "schedule_features": tuple(change_statements.SCHEDULE_FEATURES),
-    "descriptor_features": tuple(change_statements.DESCRIPTOR_FEATURES_BEFORE_22_1),
+    "descriptor_features": tuple(change_statements.DESCRIPTOR_FEATURES),
     "node_features": tuple(change_statements.NODE_FEATURES),
     "role_features": tuple(change_statements.ROLE_FEATURES),
     "role_default_features": tuple(change_statements.ROLE_DEFAULT_FEATURES),

@@ -19,6 +19,7 @@ __all__ = [
     "ChangesFile",
     "Effect",
     "FeatureProbe",
+    "InterleavedProbe",
     "LicenseProbe",
     "Probe",
     "SetSettingProbe",
@@ -104,6 +105,10 @@ class LicenseProbe(_Record, frozen=True, tag_field="kind", tag="no-license"):
     """Yes if the cluster has no license."""
 
 
+class InterleavedProbe(_Record, frozen=True, tag_field="kind", tag="interleaved"):
+    """Yes if a table is interleaved or has an interleaved index."""
+
+
 Probe = (
     SetSettingProbe
     | UnsetSettingProbe
@@ -111,6 +116,7 @@ Probe = (
     | ActiveJobProbe
     | SixFieldCronProbe
     | LicenseProbe
+    | InterleavedProbe
 )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from guard.catalog.change_records import (
     ActiveJobProbe,
     FeatureProbe,
+    InterleavedProbe,
     LicenseProbe,
     SetSettingProbe,
     SixFieldCronProbe,
@@ -35,4 +36,6 @@ def probe_text(probe: Probe) -> str:
             return "a BACKUP schedule recurs by a cron expression of more than five fields"
         case LicenseProbe():
             return "no license is installed"
+        case InterleavedProbe():
+            return "a table is interleaved or has an interleaved index"
     assert_never(probe)

@@ -14,6 +14,7 @@ from guard.catalog.answers import Answer
 from guard.catalog.change_records import (
     ActiveJobProbe,
     FeatureProbe,
+    InterleavedProbe,
     LicenseProbe,
     Probe,
     SetSettingProbe,
@@ -71,6 +72,8 @@ def sections_of(probe: Probe) -> tuple[str, ...]:
             return ("schedules",)
         case LicenseProbe():
             return ("license",)
+        case InterleavedProbe():
+            return ("interleaved_tables",)
     assert_never(probe)
 
 
@@ -89,6 +92,8 @@ def answer(probe: Probe, cluster: Cluster) -> Found:
             return _six_field_cron(cluster)
         case LicenseProbe():
             return _no_license(cluster)
+        case InterleavedProbe():
+            return _interleaved(cluster)
     assert_never(probe)
 
 
@@ -218,3 +223,13 @@ def _no_license(cluster: Cluster) -> Found:
     if rows[0].present:
         return Found(Answer.NO, "a license is installed")
     return Found(Answer.YES, "no license is installed")
+
+
+def _interleaved(cluster: Cluster) -> Found:
+    rows = _rows("interleaved_tables", cluster)
+    if isinstance(rows, Found):
+        return rows
+    if len(rows) != 1:
+        return Found(Answer.UNKNOWN, "interleaved_tables: the answer could not be read")
+    count = rows[0].count
+    return Found(Answer.YES if count else Answer.NO, f"{count or 'no'} interleaved tables")

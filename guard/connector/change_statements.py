@@ -212,7 +212,6 @@ SCHEDULES: Final = Statement(
 # --- descriptors ----------------------------------------------------------------------------------
 
 DESCRIPTORS_READ: Final = 5000
-DESCRIPTORS_DECODED: Final = 2000  # a millisecond each
 
 # By their values, not by their keys: 20.2 prints empty fields as well.
 _VIEW: Final = "COALESCE(p->'table'->>'viewQuery', '') <> ''"
@@ -230,41 +229,21 @@ DESCRIPTOR_FEATURES: Final = {
 """Of tables, views and functions of users. `e` is the descriptor as it is stored, in which its texts
 can be found; `p` is the same decoded."""
 
-_INDEXES: Final = "concat(p->'table'->>'primaryIndex', p->'table'->>'indexes')"
-DESCRIPTOR_FEATURES_BEFORE_22_1: Final = DESCRIPTOR_FEATURES | {
-    "interleaved": f"{_INDEXES} LIKE '%\"ancestors\": [{{%'"
-    f" OR {_INDEXES} LIKE '%\"interleavedBy\": [{{%'",
-    "inverted-index": f"{_INDEXES} LIKE '%\"INVERTED\"%'",
-}
-
-
-def _descriptors(features: Mapping[str, str], decoded: str, read: int) -> str:
-    """System tables are left out by their database, 1, since newer releases give them any id; they are
-    counted as read all the same, so that the limit shows."""
-    return _one_row(
-        features,
-        "(SELECT id, e, CASE WHEN COALESCE((d->'table'->>'parentId')::INT8, 0) <> 1 THEN d END AS p"
-        f" FROM (SELECT id, e, CASE WHEN {decoded} THEN"
-        " crdb_internal.pb_to_json('cockroach.sql.sqlbase.Descriptor', descriptor) END AS d"
-        " FROM (SELECT id, descriptor, encode(descriptor, 'escape') AS e FROM system.descriptor"
-        f" WHERE id >= 50 ORDER BY id LIMIT {read}) AS stored) AS decoded) AS descriptors",
-    )
-
-
-# Decoding costs ten times what looking through the bytes does, so only views and functions are, except
-# where interleaved tables can exist: nothing but the decoded descriptor tells those.
+# System tables are left out by their database, 1, since newer releases give them any id; they are
+# counted as read all the same, so that the limit shows.
+# Decoding costs ten times what looking through the bytes does, so only views and functions are.
 DESCRIPTORS: Final = Statement(
     "descriptor_features",
-    _descriptors(DESCRIPTOR_FEATURES, "e ILIKE '%SELECT%' OR e ILIKE '%tg_argv%'", DESCRIPTORS_READ),
-    since=Series(22, 1),
-    limit=DESCRIPTORS_READ,
-)
-DESCRIPTORS_BEFORE_22_1: Final = Statement(
-    "descriptor_features_before_22_1",
-    _descriptors(DESCRIPTOR_FEATURES_BEFORE_22_1, "true", DESCRIPTORS_DECODED),
+    _one_row(
+        DESCRIPTOR_FEATURES,
+        "(SELECT id, e, CASE WHEN COALESCE((d->'table'->>'parentId')::INT8, 0) <> 1 THEN d END AS p"
+        " FROM (SELECT id, e, CASE WHEN e ILIKE '%SELECT%' OR e ILIKE '%tg_argv%' THEN"
+        " crdb_internal.pb_to_json('cockroach.sql.sqlbase.Descriptor', descriptor) END AS d"
+        " FROM (SELECT id, descriptor, encode(descriptor, 'escape') AS e FROM system.descriptor"
+        f" WHERE id >= 50 ORDER BY id LIMIT {DESCRIPTORS_READ}) AS stored) AS decoded) AS descriptors",
+    ),
     since=Series(20, 2),
-    before=Series(22, 1),
-    limit=DESCRIPTORS_DECODED,
+    limit=DESCRIPTORS_READ,
 )
 OBJECTS: Final = Statement(
     "object_count",
@@ -404,7 +383,7 @@ CHANGE_SECTIONS: Final[dict[str, tuple[Statement, ...]]] = {
     ),
     "recent_job_features": (RECENT_SYSTEM_JOBS, RECENT_JOBS),
     "schedule_features": (SCHEDULES,),
-    "descriptor_features": (DESCRIPTORS, DESCRIPTORS_BEFORE_22_1),
+    "descriptor_features": (DESCRIPTORS,),
     "node_features": (NODES,),
     "role_features": (ROLES,),
     "role_default_features": (ROLE_DEFAULTS,),

@@ -9,6 +9,7 @@ import msgspec
 from guard.catalog.change_records import (
     ActiveJobProbe,
     FeatureProbe,
+    InterleavedProbe,
     LicenseProbe,
     Probe,
     SetSettingProbe,
@@ -65,4 +66,6 @@ def _yes(probe: Probe) -> dict[str, Any]:
             return {"schedules": collected(row)}
         case LicenseProbe():
             return {"license": collected(model.LicenseRow(present=False, kind=None, seconds_left=0))}
+        case InterleavedProbe():
+            return {"interleaved_tables": collected(model.CountRow(count=2))}
     raise AssertionError(probe)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from guard.decision.engine import evaluate
 from guard.decision.result import Verdict
-from guard.snapshot.model import Reason
-from tests.building import FEATURES, features, put, set_settings, snapshot, unavailable
+from guard.snapshot.model import CountRow, Reason
+from tests.building import FEATURES, collected, features, put, set_settings, snapshot, unavailable
 from tests.decision.judging import BLOCK, NOT_APPLICABLE, PASS, WARN, judge, one, outcomes
 
 TARGET = "v21.2.17"
@@ -25,13 +25,14 @@ def test_a_default_that_nobody_has_set_is_a_warning() -> None:
     assert finding.evidence["concerns"] == ["C-21.2-kv-transaction-max-intents-bytes"]
 
 
-def test_interleaved_tables_block_since_the_server_will_not_finalize() -> None:
+def test_a_flag_with_which_the_new_binary_does_not_start_blocks() -> None:
     seen = put(
-        snapshot(), descriptor_features=features("descriptor_features", {"interleaved": ("52", "53")})
+        snapshot(version="20.2", gateway="v20.2.19"),
+        node_features=features("node_features", {"rocksdb": ("1", "3")}),
     )
-    blocked = [f for f in judge("changes", seen, "start", TARGET) if f.outcome is BLOCK]
-    assert [f.evidence["change"] for f in blocked] == ["C-21.2-interleaved"]
-    assert "52" in blocked[0].detail
+    blocked = [f for f in judge("changes", seen, "start", "v21.1.21") if f.outcome is BLOCK]
+    assert [f.evidence["change"] for f in blocked] == ["C-21.1-rocksdb"]
+    assert "1, 3" in blocked[0].detail
 
 
 def test_what_breaks_an_application_warns_only() -> None:
@@ -40,9 +41,13 @@ def test_what_breaks_an_application_warns_only() -> None:
 
 
 def test_one_cause_blocks_once() -> None:
-    """Without a license v24.3 refuses: that is the check license's block."""
+    """A license is the check license's to ask for, interleaved tables are those of their own check."""
     seen = snapshot(version="24.1", gateway="v24.1.9")
     assert BLOCK not in outcomes("changes", seen, "start", "v24.3.5")
+    interleaved = put(snapshot(), interleaved_tables=collected(CountRow(count=2)))
+    finding = one("changes", interleaved, "start", TARGET)
+    assert finding.outcome is WARN
+    assert "C-21.2-interleaved" in finding.evidence["concerns"]
 
 
 def test_an_older_snapshot_is_a_warning_and_not_unknown() -> None:
