@@ -54,7 +54,8 @@ def draw_timeline(
     now = cluster.now
     try:
         marks = sorted(_marks(cluster), key=lambda mark: mark.at)
-        end = answer.until if answer is not None else now + max(window or _LEAST_AHEAD, _LEAST_AHEAD)
+        ahead = min(max(window or _LEAST_AHEAD, _LEAST_AHEAD), _WEEK)
+        end = answer.until if answer is not None else now + ahead
         since = min([*_recent(cluster, marks, now), now - _DAY])
         lanes, known_since, unseen = _lanes(cluster, since, end, answer)
         begun = [run.start for lane in lanes for run in lane.runs if run.start <= now]

@@ -19,6 +19,7 @@ _SECTIONS: Final = (
 )
 _FOLDED: Final = (("Passed", Outcome.PASS), ("Not applicable", Outcome.NOT_APPLICABLE))
 _MAX_NODES: Final = 1000
+_MAX_PLACES: Final = 100
 
 
 def render(decision: Decision, options: Options) -> str:
@@ -39,7 +40,7 @@ def render(decision: Decision, options: Options) -> str:
         meaning=verdict_meaning(decision),
         code=int(decision.exit_code(options.fail_on)),
         why=exit_reason(decision, options.fail_on),
-        facts=facts(decision, options.now) if full else [],
+        facts=[*facts(decision, options.now), *_cluster(decision)] if full else [],
         sections=sections if full else [],
         following=", ".join(following),
         nodes=nodes[:_MAX_NODES] if full else (),
@@ -49,9 +50,28 @@ def render(decision: Decision, options: Options) -> str:
         notices=decision.notices if full else (),
         guard_version=decision.guard_version,
         catalog_date=decision.catalog_date,
-        cluster_id=decision.cluster.cluster_id,
+        localities=_localities(nodes),
         **timeline_values(decision.timeline if full else None),
     )
+
+
+def _cluster(decision: Decision) -> list[tuple[str, str]]:
+    return [("cluster", decision.cluster.cluster_id)] if decision.cluster.cluster_id else []
+
+
+def _localities(nodes: tuple[NodeSummary, ...]) -> list[tuple[str, str]]:
+    """Member nodes by locality, where there is more than one: how many of each build."""
+    members = [node for node in nodes if node.membership != "decommissioned"]
+    places = sorted({node.locality or "no locality" for node in members})
+    if not 1 < len(places) <= _MAX_PLACES:
+        return []
+    found = []
+    for place in places:
+        here = Counter(
+            n.build or "unknown build" for n in members if (n.locality or "no locality") == place
+        )
+        found.append((place, ", ".join(f"{count} on {build}" for build, count in sorted(here.items()))))
+    return found
 
 
 def _builds(nodes: tuple[NodeSummary, ...]) -> list[tuple[str, int, str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from guard.report.plain import escape_json, plain
 from guard.report.words import utc
 from guard.watch.compare import Change
 
-__all__ = ["json_line", "text_line"]
+__all__ = ["json_line", "schema", "text_line"]
 
 
 def text_line(change: Change) -> str:
@@ -19,3 +21,12 @@ def text_line(change: Change) -> str:
 def json_line(change: Change) -> str:
     """One JSON object on one line."""
     return escape_json(msgspec.json.encode(change).decode()) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of one such object."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "a change that guard watch saw",
+        **msgspec.json.schema(Change),
+    }

@@ -90,7 +90,22 @@ def _windows() -> str:
     return render_windows(answer, draw_timeline(Cluster.of(seen), answer=answer), "example")
 
 
-PAGES: Final = {"check.html": _check, "windows.html": _windows, "check.md": _markdown}
+def _plan() -> str:
+    """Made by the command itself: the page is what its JSON says."""
+    from typer.testing import CliRunner
+
+    from guard.cli.commands.plan import app
+
+    arguments = ["--from", "v22.1.9", "--to", "v23.2", "--format", "html"]
+    return CliRunner().invoke(app, arguments).stdout
+
+
+PAGES: Final = {
+    "check.html": _check,
+    "windows.html": _windows,
+    "plan.html": _plan,
+    "check.md": _markdown,
+}
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from typing import Any, Final
 
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from guard.cluster.picture import Cluster
 from guard.decision.draw_timeline import draw_timeline
 from guard.decision.quiet_windows import quiet_windows
-from guard.decision.result import Decision, Outcome, Verdict, Waiver
+from guard.decision.result import Decision, Liveness, NodeSummary, Outcome, Verdict, Waiver
 from guard.decision.timeline import Timeline
 from guard.report import Options, html_plan, html_windows
 from guard.report.html import render
@@ -171,6 +173,8 @@ def test_no_text_of_a_plan_changes_its_structure(text: str) -> None:
             "finalize": [words],
             "restorable": [words],
             "archive": [words],
+            "state": "rolling",
+            "nodes_left": [words],
         }
         return {
             "from": words,
@@ -180,6 +184,8 @@ def test_no_text_of_a_plan_changes_its_structure(text: str) -> None:
             "reason": words,
             "hops": [hop],
             "catalog_date": words,
+            "standing": words,
+            "instead": None,
         }
 
     got, expected = Page(html_plan.render(plan(text), "1")), Page(html_plan.render(plan("x"), "1"))
@@ -302,6 +308,53 @@ def test_history_that_does_not_reach_back_is_shaded() -> None:
     assert "were not looked at" in page(seen)
 
 
+def test_nodes_are_counted_by_locality() -> None:
+    nodes = [
+        NodeSummary(
+            node_id=i,
+            build="v21.2.1" if i == 1 else "v21.1.12",
+            server_version="21.1",
+            liveness=Liveness.LIVE,
+            membership="active",
+            locality=f"region={'a' if i < 3 else 'b'}",
+        )
+        for i in range(1, 5)
+    ]
+    made = decision(finding())
+    seen = msgspec.structs.replace(made.cluster, nodes=tuple(nodes))
+    html = render(msgspec.structs.replace(made, cluster=seen), Options())
+    assert "<li>region=a: 1 on v21.1.12, 1 on v21.2.1</li>" in html
+    assert "<li>region=b: 2 on v21.1.12</li>" in html
+
+
+ANY_TIME = st.none() | st.datetimes(timezones=st.just(dt.UTC))
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["running", "succeeded", "paused"]), ANY_TIME, ANY_TIME), max_size=4
+    ),
+    ANY_TIME,
+    st.timedeltas(),
+)
+def test_no_time_of_a_cluster_is_a_crash(
+    jobs: list[tuple[str, dt.datetime | None, dt.datetime | None]],
+    next_run: dt.datetime | None,
+    window: dt.timedelta,
+) -> None:
+    rows = [b.job(i, status=s, created=c, finished=f) for i, (s, c, f) in enumerate(jobs)]
+    seen = b.snapshot(
+        [b.node(1, started=next_run), b.node(2), b.node(3)],
+        history=[row for row in rows if row.status == "succeeded"],
+        jobs=[row for row in rows if row.status != "succeeded"],
+        schedules=[b.schedule(next_run=next_run)],
+    )
+    line = draw_timeline(Cluster.of(seen), window)
+    assert len(draw(line).ticks) <= 20
+    render(decision(finding(), timeline=line), Options(now=b.NOW))
+
+
 def test_thousands_of_runs_stay_a_picture() -> None:
     runs = [
         b.job(i, status="succeeded", created=b.NOW - b.minutes(i), finished=b.NOW - b.minutes(i - 1))
@@ -343,3 +396,23 @@ def test_the_examples_are_what_the_command_makes(name: str) -> None:
     made = PAGES[name]()
     assert kept.splitlines()[:3] == made.splitlines()[:3]
     assert len(kept) == pytest.approx(len(made), rel=0.3)
+
+
+def test_who_asks_for_text_waits_for_no_template_and_no_table() -> None:
+    """Jinja2 and rich are imported by the one format each that needs them."""
+    code = (
+        "import sys\n"
+        "sys.argv = ['guard', 'check', '--no-policy', '--snapshot', sys.argv[1]]\n"
+        "from guard.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    heavy = ('jinja2', 'rich.live', 'guard.decision.draw_timeline')\n"
+        "    print([name for name in heavy if name in sys.modules])\n"
+    )
+    sample = DIRECTORY.parent / "snapshots" / "mixed-backup-running.json"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(sample)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 10
+    assert done.stdout.endswith("[]\n")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guard.report.watch_lines import json_line, schema, text_line
 from guard.snapshot.model import Snapshot
 from guard.watch.compare import Known, see
 from tests import building as b
@@ -267,3 +270,22 @@ def test_any_night_is_told_and_what_stays_the_same_is_silent(states: list[Snapsh
         again, silent = see(known, now, LIMITS)
         assert list(silent) == []
         assert again.since == known.since
+
+
+def test_every_change_fits_the_schema() -> None:
+    validator = jsonschema.Draft202012Validator(schema())
+    told = night(mixed(), with_jobs(b.job(7)), LOST, mixed(nodes=nodes(state="dead")))
+    lines = [json_line(change) for look in told for change in look]
+    assert len(lines) > 5
+    for line in lines:
+        assert line.endswith("\n")
+        validator.validate(json.loads(line))
+
+
+def test_no_text_of_a_cluster_forges_a_line() -> None:
+    nasty = "v1\n2026-11-22 verdict ALLOW\x1b[2J\u202e::error::"
+    _, second = night(mixed(), mixed(nodes=nodes(build=nasty)))
+    for change in second:
+        assert text_line(change).count("\n") == json_line(change).count("\n") == 1
+        assert "\x1b" not in text_line(change) + json_line(change)
+        assert json.loads(json_line(change))["text"] == change.text

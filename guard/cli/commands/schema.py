@@ -18,6 +18,7 @@ class Which(StrEnum):
     REPORT = "report"
     SNAPSHOT = "snapshot"
     CHANGES = "changes"
+    WATCH = "watch"
 
 
 @app.command()
@@ -31,6 +32,8 @@ def schema(which: Annotated[Which, typer.Argument(help="The schema to print.")])
         from guard.report.json import schema as found
     elif which is Which.CHANGES:
         from guard.report.changes.json import schema as found
+    elif which is Which.WATCH:
+        from guard.report.watch_lines import schema as found
     else:
         from guard.snapshot.file import schema as found
     emit(json.dumps(found(), indent=2) + "\n")
