@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ANY",
     "Bite",
+    "avoids",
     "decides",
     "destroys",
     "edges_of",
     "forbids",
     "in_target",
     "on_edges",
+    "prepares",
     "repaired_in",
 ]
 
@@ -95,6 +97,21 @@ def forbids(edge: Edge) -> bool:
     """True for an edge that blocks a step of the way forward, and that another target avoids."""
     forward = not {"start", "next-node", "finalize"}.isdisjoint(edge.steps)
     return forward and edge.effect == "block" and decides(edge) != "running"
+
+
+def avoids(advisory: Advisory, edge: Edge) -> bool:
+    """True for an edge of a hazard that a plan avoids, where a patch repairs it, even if it warns."""
+    if not advisory.is_hazard:
+        return False
+    forward = not {"start", "next-node", "finalize"}.isdisjoint(edge.steps)
+    return forward and decides(edge) == "target"
+
+
+def prepares(advisory: Advisory, edge: Edge) -> bool:
+    """True for an edge for whose sake the old series is patched first."""
+    if not advisory.is_hazard:
+        return forbids(edge)
+    return decides(edge) == "running" and "start" in edge.steps
 
 
 def destroys(advisory: Advisory) -> bool:

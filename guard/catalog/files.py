@@ -1,8 +1,8 @@
 """Reading the catalog's TOML files, whatever lies under their names.
 
-A catalog directory holds ``about.toml``, ``series/X.Y.toml``, ``changes/X.Y.toml`` and
-``advisories/ID.toml``; in a user's own directory series and advisories may also lie side by side
-without their folders.
+A catalog directory holds ``about.toml``, ``series/X.Y.toml``, ``changes/X.Y.toml``,
+``advisories/ID.toml`` and ``hazards/ID.toml``; in a user's own directory series, advisories and
+hazards may also lie side by side without their folders.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def find_files(directory: Path) -> tuple[RecordFile, ...]:
             empty catalog is a mistake, not an absence of advisories.
     """
     found: list[RecordFile] = []
-    for folder in (directory, *(directory / name for name in ("series", "advisories", "changes"))):
+    for folder in (
+        directory,
+        *(directory / name for name in ("series", "advisories", "hazards", "changes")),
+    ):
         try:
             names = sorted(entry.name for entry in folder.iterdir())
         except FileNotFoundError:

@@ -40,6 +40,7 @@ SHIPPED: Final = Path(__file__).parent / "data"
 """The directory of the records that ship with guard."""
 
 _ID: Final = re.compile(r"[A-Z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*", re.ASCII)
+_HAZARD: Final = re.compile(r"H-([1-9]\d{0,8})", re.ASCII)
 _SETTING: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}\^?", re.ASCII)
 
@@ -145,6 +146,8 @@ def _about(record: About, records: list[Record], *, shipped: bool) -> Iterator[s
 
 def _advisory(record: Advisory, known: _Known) -> Iterator[str]:
     checks: tuple[Callable[[Advisory, _Known], Iterator[str]], ...] = (
+        _hazard,
+        _draft,
         _words,
         _ranges,
         _edges,
@@ -153,6 +156,44 @@ def _advisory(record: Advisory, known: _Known) -> Iterator[str]:
     )
     for check in checks:
         yield from check(record, known)
+
+
+def _hazard(record: Advisory, known: _Known) -> Iterator[str]:
+    """What a hazard must say that an advisory need not: its builds, its steps, its release notes."""
+    if not record.is_hazard:
+        return
+    match = _HAZARD.fullmatch(record.id)
+    if match is None:
+        yield f"id {record.id!r} is not of the form H-12345"
+    elif int(match[1]) not in record.issues:
+        yield f"issues lacks {match[1]}, the pull request or issue of the id"
+    if not record.affected:
+        yield "a hazard names the builds it affects"
+    if not record.edges:
+        yield "a hazard names the upgrade and the steps in which it bites"
+    if not record.checked:
+        yield "checked is empty: name the release notes that a hazard comes from"
+
+
+def _draft(record: Advisory, known: _Known) -> Iterator[str]:
+    """A draft is a mistake for as long as it is one: it says what a person still has to add."""
+    if not record.draft:
+        return
+    missing = [
+        text
+        for text, absent in (
+            ("affected, the ranges of builds", not record.affected),
+            ("edges, if it bites on an upgrade", not record.edges),
+            ("conditions, if it needs any", not record.conditions),
+            ("category and trigger, which a draft only guesses", True),
+            ("mitigation.upgrade_to, the repaired builds", not record.mitigation.upgrade_to),
+        )
+        if absent
+    ]
+    yield (
+        f"a draft: read {record.source}, complete {'; '.join(missing)}; then remove draft = true. "
+        "Until then it is UNKNOWN for the builds it may concern"
+    )
 
 
 def _words(record: Advisory, known: _Known) -> Iterator[str]:
@@ -176,7 +217,7 @@ def _words(record: Advisory, known: _Known) -> Iterator[str]:
 
 
 def _ranges(record: Advisory, known: _Known) -> Iterator[str]:
-    if not record.affected and not record.note.strip():
+    if not record.affected and not record.note.strip() and not record.draft:
         yield "affected is empty and no note says why"
     spans: list[tuple[Build, Build, AffectedRange]] = []
     for affected in record.affected:

@@ -83,12 +83,14 @@ class JobCondition(_Record, frozen=True, tag_field="kind", tag="job"):
     """Holds when a job of one of the types is unfinished (``active``) or in the history (``any``).
 
     ``running`` leaves out the paused ones. `high_water` ``absent`` means only jobs that have no
-    high-water mark yet: changefeeds in their initial scan.
+    high-water mark yet: changefeeds in their initial scan. Without types every type counts.
+    `at_least`: how many such jobs it takes.
     """
 
     types: tuple[str, ...]
     state: Literal["active", "running", "any"] = "active"
     high_water: Literal["absent"] | None = None
+    at_least: int = 1
 
 
 class ScheduleCondition(_Record, frozen=True, tag_field="kind", tag="schedule"):
@@ -219,7 +221,11 @@ class Mitigation(_Record, frozen=True):
 
 
 class Advisory(_Record, frozen=True):
-    """One published advisory.
+    """One published advisory, or a hazard: what the release notes know and no advisory says.
+
+    Hazards have ids such as H-104798, by the pull request or the issue, and stand in a folder of
+    their own. A `draft` was made by a program from a page and asks for a person's completion: it
+    blocks nothing and is UNKNOWN for the builds it may concern.
 
     `conditions` must all hold for the advisory to apply. `affected` may be empty only when a note
     says why. `checked` names the release notes or other pages the record was compared with.
@@ -246,6 +252,12 @@ class Advisory(_Record, frozen=True):
     damage: FeatureCondition | None = None
     checked: tuple[str, ...] = ()
     note: str = ""
+    draft: bool = False
+
+    @property
+    def is_hazard(self) -> bool:
+        """True for what the release notes say and no advisory."""
+        return self.id.startswith("H-")
 
 
 class Support(_Record, frozen=True):

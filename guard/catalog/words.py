@@ -45,6 +45,8 @@ def condition_text(condition: Condition) -> str:
             return f"cluster setting {name} is {_values(equals)}"
         case SettingCondition(name=name, differs=differs):
             return f"cluster setting {name} is not {_values(differs)}"
+        case JobCondition(types=(), at_least=at_least):
+            return f"there are {at_least} unfinished jobs or more"
         case JobCondition(types=types, state=state, high_water=high_water):
             kind = {"active": "an unfinished", "running": "a running", "any": "any"}[state]
             scanning = " in its initial scan" if high_water == "absent" else ""

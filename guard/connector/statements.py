@@ -198,6 +198,7 @@ ADVISORY_SETTINGS: Final = (
     "server.oidc_authentication.client_id",
     "server.redact_sensitive_settings.enabled",
     "server.user_login.password_hashes.default_cost.scram_sha_256",
+    "sql.defaults.vectorize",
     "sql.query_cache.enabled",
     "sql.trace.txn.enable_threshold",
 )

@@ -119,6 +119,8 @@ def _setting(
 
 
 def _job(cluster: Cluster, condition: JobCondition, evidence: dict[str, Any]) -> tuple[Answer, str]:
+    if not condition.types:
+        return _job_count(cluster, condition, evidence)
     wanted = set(condition.types)
     names = listed(sorted(wanted))
     if condition.high_water == "absent":
@@ -139,6 +141,19 @@ def _job(cluster: Cluster, condition: JobCondition, evidence: dict[str, Any]) ->
     if certain:
         return Answer.YES, f"{names} job {listed((job.job_id for job in certain), 5)}"
     return Answer.UNKNOWN, f"maybe a {names} job: {listed((job.job_id for job in jobs), 5)}"
+
+
+def _job_count(
+    cluster: Cluster, condition: JobCondition, evidence: dict[str, Any]
+) -> tuple[Answer, str]:
+    count = len(cluster.active_jobs)
+    evidence["unfinished_jobs"] = count
+    section = cluster.snapshot.active_jobs
+    if count >= condition.at_least:
+        return Answer.YES, f"there are {count} unfinished jobs"
+    if isinstance(section, Collected) and section.truncated:
+        return Answer.UNKNOWN, f"there are {count} unfinished jobs among those that were read"
+    return Answer.NO, f"there are {count} unfinished jobs, fewer than {condition.at_least}"
 
 
 def _is_it(job: JobRow, condition: JobCondition) -> bool:

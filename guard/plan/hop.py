@@ -15,7 +15,7 @@ import msgspec
 
 from guard.catalog import releases, restore
 from guard.catalog.answers import Answer, ReleaseStatus
-from guard.catalog.bites import Bite, edges_of, forbids, in_target, on_edges
+from guard.catalog.bites import Bite, edges_of, in_target, on_edges, prepares
 from guard.catalog.records import Advisory, Condition, Edge
 from guard.plan.release import choose_release
 from guard.versions import Build, Series
@@ -177,7 +177,8 @@ def _preparation(
 
     It must when the running build is a testing release, when an advisory that blocks this very edge
     affects it and is repaired in the same series, or when the edge's mitigation is a setting that
-    only a later build of the series has.
+    only a later build of the series has. So must it when it is the running build that a hazard of
+    this edge needs.
     """
     record = catalog.series.get(source)
     good = [] if record is None else releases.installable(record)
@@ -190,7 +191,7 @@ def _preparation(
     if here is not None and here.is_prerelease:
         reasons.append("a major upgrade starts from a production release")
     for advisory in catalog.advisories.values():
-        if not any(forbids(edge) for edge in edges_of(advisory, source, target)):
+        if not any(prepares(advisory, edge) for edge in edges_of(advisory, source, target)):
             continue
         needed = [
             Build.parse(tag)

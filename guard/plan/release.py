@@ -2,9 +2,10 @@
 
 The best one is the newest of its series that is not withdrawn, not only for CockroachDB Cloud, and
 not hit by an advisory that would block the hop: one on the hop's edge, or one of data loss or
-corruption that a later release of the series repairs. Source of the facts: the list of releases and
-the advisories; the choice is guard's own. A release that the list of releases does not have comes
-last: a public tag cannot say that it was withdrawn.
+corruption that a later release of the series repairs. Hazards on the hop's edge are avoided as
+well where a patch repairs them, whether they block or warn. A release that the list of releases does
+not have comes last: a public tag cannot say that it was withdrawn. Source of the facts: the list of
+releases and the advisories; the choice is guard's own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from guard.catalog import releases
 from guard.catalog.answers import Answer, ReleaseStatus
-from guard.catalog.bites import destroys, edges_of, forbids, repaired_in
+from guard.catalog.bites import avoids, destroys, edges_of, forbids, repaired_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,9 +92,10 @@ def _objections(catalog: Catalog, source: Series, build: Build) -> Iterator[str]
     for advisory in catalog.advisories.values():
         if catalog.affects(advisory, build).affected is not Answer.YES:
             continue
-        if any(forbids(edge) for edge in edges_of(advisory, source, build.series)):
+        edges = tuple(edges_of(advisory, source, build.series))
+        if any(forbids(edge) for edge in edges):
             yield f"{advisory.id} ({advisory.title})"
-        elif destroys(advisory):
+        elif destroys(advisory) or any(avoids(advisory, edge) for edge in edges):
             fixed = repaired_in(catalog.series, advisory, build)
             if fixed is not None:
                 yield f"{advisory.id} ({advisory.title}), repaired in {fixed}"

@@ -46,7 +46,7 @@ def advisories(
     catalog: _CatalogOption = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
 ) -> None:
-    """List the published advisories.
+    """List the published advisories, and the hazards that only the release notes tell of.
 
     Exit code 11 if guard cannot know every advisory on a build named: one that the catalog does not
     hold, or that came out after the newest advisory the catalog could hold.
@@ -69,10 +69,11 @@ def advisories(
     elif between is not None:
         named = [read_build(text) for text in between]
         rows = _between(known, *named)
-        heading = f"{len(rows)} advisories change or count from {named[0]} to {named[1]}"
+        heading = f"{len(rows)} advisories and hazards change or count from {named[0]} to {named[1]}"
     else:
         rows = [(advisory, {}) for advisory in known.advisories.values()]
-        heading = f"{len(rows)} advisories"
+        hazards = sum(1 for advisory, _ in rows if advisory.is_hazard)
+        heading = f"{len(rows) - hazards} advisories, {hazards} hazards from the release notes"
     if output is Format.JSON:
         print_json([_as_json(advisory, more) for advisory, more in rows])
     else:
@@ -86,7 +87,7 @@ def advisories(
 def _affecting(known: Catalog, build: Build, count: int) -> str:
     if known.advisories_missing(build):
         return f"UNKNOWN: which advisories affect {build} is not known; {count} of those known may"
-    return f"{count} of {len(known.advisories)} advisories affect {build}"
+    return f"{count} of {len(known.advisories)} advisories and hazards affect {build}"
 
 
 def _between(known: Catalog, old: Build, new: Build) -> list[tuple[Advisory, dict[str, Any]]]:
@@ -103,6 +104,8 @@ def _as_json(advisory: Advisory, more: dict[str, Any]) -> dict[str, Any]:
 
     return {
         "id": advisory.id,
+        "kind": "hazard" if advisory.is_hazard else "advisory",
+        "draft": advisory.draft,
         "title": advisory.title,
         "category": advisory.category.value,
         "date": advisory.date.isoformat(),
@@ -131,7 +134,9 @@ def _lines(heading: str, rows: list[tuple[Advisory, dict[str, Any]]]) -> Iterato
     yield heading
     for advisory, more in rows:
         state = more.get("change") or more.get("applies")
-        mark = f" [{state}]" if state and state != "yes" else ""
+        marks = [state] if state and state != "yes" else []
+        marks += ["draft"] if advisory.draft else []
+        mark = f" [{', '.join(marks)}]" if marks else ""
         yield f"\n{advisory.id}{mark}  {advisory.title}"
         yield wrap("what", f"{advisory.category}, {advisory.date}")
         yield wrap("affected", ranges_text(advisory))

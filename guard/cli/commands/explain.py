@@ -65,6 +65,8 @@ def _unknown(name: str, catalog: Catalog) -> NoReturn:
 
 
 def _advisory_page(found: Advisory) -> str:
+    from guard.catalog.words import conditions_text
+
     ranges = "".join(
         f"\n  v{r.series}: {r.introduced} "
         + (f"until {r.fixed}, which has the fix" if r.fixed else f"to {r.last_affected}, never fixed")
@@ -72,9 +74,15 @@ def _advisory_page(found: Advisory) -> str:
     )
     mitigation = found.mitigation.text + "".join(f"\n  > {c}" for c in found.mitigation.commands)
     return (
-        f"{found.id}: {found.title}\n\n{found.summary.strip()}\n\nPublished: {found.date}\n"
+        f"{found.id}: {found.title}\n\n{found.summary.strip()}\n\n"
+        f"{'Hazard from the release notes of' if found.is_hazard else 'Published:'} {found.date}\n"
         f"Category:  {found.category.value}\nAffected:{ranges or ' see the note'}\n"
         f"Remedy:    {mitigation.strip()}\n"
+        + "".join(
+            f"Steps:     v{edge.source} to v{edge.target}: {', '.join(edge.steps)} ({edge.effect})\n"
+            for edge in (found.edges if found.is_hazard else ())
+        )
+        + (f"Counts if: {conditions_text(found)}\n" if found.conditions else "")
         + (f"Note:      {found.note.strip()}\n" if found.note else "")
         + f"Docs:      {found.source}\n"
     )

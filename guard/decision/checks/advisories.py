@@ -1,4 +1,7 @@
-"""Cockroach Labs' technical advisories, each reported under its own id (A-72839 has its own check).
+"""Cockroach Labs' technical advisories, and hazards, each reported under its own id.
+
+A hazard (H-104798) is what the release notes know and no advisory says: a defect of some builds that
+bites in a step of an upgrade. It is judged as an advisory is. A-72839 has a check of its own.
 
 - An advisory on the upgrade's edge acts in the steps that its record names (start, next-node,
   finalize, rollback, verify). The record says what makes it bite: the build being moved to, a build
@@ -10,6 +13,8 @@
   the nodes have the defect already, only warns, and so does one whose conditions do not hold.
 - start, verify: harm that is done already and that a statement can see is a warning, because no
   upgrade undoes it.
+- A draft, made by ``guard catalog import``, is UNKNOWN before the first and the next node for a target
+  it may concern: nobody has said yet what it means.
 - Advisories that affect what runs now and that the target cures never block; they are counted in
   the one line that passes.
 
@@ -53,10 +58,15 @@ def run(situation: Situation) -> Iterator[Finding]:
     if not any(f.outcome in (Outcome.BLOCK, Outcome.UNKNOWN, Outcome.WARN) for f in said):
         yield CHECK.finding(
             Outcome.PASS,
-            f"none of {len(situation.catalog.advisories)} advisories stands in the way",
+            f"none of {_count(situation)} stands in the way",
             _cured(situation),
             evidence={"catalog_date": situation.catalog.date},
         )
+
+
+def _count(situation: Situation) -> str:
+    hazards = sum(1 for each in situation.catalog.advisories.values() if each.is_hazard)
+    return f"{len(situation.catalog.advisories) - hazards} advisories and {hazards} hazards"
 
 
 def _cured(situation: Situation) -> str:
@@ -77,7 +87,30 @@ def _affects_now(situation: Situation, advisory: Advisory) -> bool:
     )
 
 
+def _judge_draft(situation: Situation, draft: Advisory) -> Iterator[Finding]:
+    target = situation.target
+    if target is None or situation.step not in (Step.START, Step.NEXT_NODE):
+        return
+    answer = situation.catalog.affects(draft, target)
+    if draft.affected and answer.affected is Answer.NO:
+        return
+    reason = answer.reason if draft.affected else "Which builds it affects is not said yet"
+    yield _finding(
+        draft,
+        Outcome.UNKNOWN,
+        f"This is a draft that nobody has completed. {reason}.",
+        {"draft": True, "target": str(target)},
+        remedy=(
+            f"Read {draft.source} and complete the record: guard catalog lint says what is missing.",
+            f"Or take the responsibility: --accept {draft.id} --reason '...'",
+        ),
+    )
+
+
 def _judge(situation: Situation, advisory: Advisory) -> Iterator[Finding]:
+    if advisory.draft:
+        yield from _judge_draft(situation, advisory)
+        return
     target, catalog = situation.target, situation.catalog.series
     yield from _damage(situation, advisory)
     if target is not None:

@@ -26,7 +26,7 @@ from guard.versions import Build, Series, VersionError
 
 __all__ = ["PolicyFile", "read_policy"]
 
-_ADVISORY: Final = re.compile(r"(?:A-|C|S-|CVE-\d+-)\d+", re.ASCII | re.IGNORECASE)
+_ADVISORY: Final = re.compile(r"(?:A-|C|H-|S-|CVE-\d+-)\d+", re.ASCII | re.IGNORECASE)
 _DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d)", re.ASCII)
 _UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
