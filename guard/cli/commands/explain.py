@@ -82,7 +82,7 @@ def _advisory_page(found: Advisory) -> str:
             f"Steps:     v{edge.source} to v{edge.target}: {', '.join(edge.steps)} ({edge.effect})\n"
             for edge in (found.edges if found.is_hazard else ())
         )
-        + (f"Counts if: {conditions_text(found)}\n" if found.conditions else "")
+        + (f"Counts if: {conditions_text(found.conditions)}\n" if found.conditions else "")
         + (f"Note:      {found.note.strip()}\n" if found.note else "")
         + f"Docs:      {found.source}\n"
     )
