@@ -16,6 +16,7 @@ COMMANDS: Final[dict[str, str]] = {
     "watch": "Watch the cluster through the upgrade: what changes, and what one look cannot show.",
     "changes": "What will an upgrade change for this cluster?",
     "windows": "When is the cluster free of backups?",
+    "fleet": "Which of many clusters can take the step?",
     "collect": "Write what check would look at to a file.",
     "checks": "List all checks.",
     "explain": "Explain a check, an advisory or a change.",

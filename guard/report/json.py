@@ -18,7 +18,7 @@ from guard.decision.result import (
 from guard.report.interface import Options
 from guard.report.plain import escape_json
 
-__all__ = ["Report", "render", "schema"]
+__all__ = ["Report", "render", "report_of", "schema"]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(decision: Decision, options: Options) -> str:
     """The decision as JSON, indented, with a final newline."""
-    report = Report(
+    encoded = msgspec.json.format(msgspec.json.encode(report_of(decision, options)), indent=2)
+    return escape_json(encoded.decode()) + "\n"
+
+
+def report_of(decision: Decision, options: Options) -> Report:
+    """The object that is printed."""
+    return Report(
         schema_version=REPORT_SCHEMA_VERSION,
         verdict=decision.verdict,
         exit_code=int(decision.exit_code(options.fail_on)),
@@ -64,8 +70,6 @@ def render(decision: Decision, options: Options) -> str:
         fingerprint=decision.fingerprint,
         looks=decision.looks,
     )
-    encoded = msgspec.json.format(msgspec.json.encode(report), indent=2)
-    return escape_json(encoded.decode()) + "\n"
 
 
 def schema() -> dict[str, Any]:

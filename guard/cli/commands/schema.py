@@ -19,11 +19,12 @@ class Which(StrEnum):
     SNAPSHOT = "snapshot"
     CHANGES = "changes"
     WATCH = "watch"
+    FLEET = "fleet"
 
 
 @app.command()
 def schema(which: Annotated[Which, typer.Argument(help="The schema to print.")]) -> None:
-    """Print the JSON Schema of the report, of the snapshot or of what ``guard changes`` prints."""
+    """Print the JSON Schema of the report, of the snapshot or of what changes and fleet print."""
     import json
 
     from guard.cli.process import emit
@@ -34,6 +35,8 @@ def schema(which: Annotated[Which, typer.Argument(help="The schema to print.")])
         from guard.report.changes.json import schema as found
     elif which is Which.WATCH:
         from guard.report.watch_lines import schema as found
+    elif which is Which.FLEET:
+        from guard.report.fleet.json import schema as found
     else:
         from guard.snapshot.file import schema as found
     emit(json.dumps(found(), indent=2) + "\n")
