@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import datetime as dt
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ from guard.catalog import load
 
 __all__ = [
     "ENVIRONMENT",
+    "FAR",
     "Cluster",
     "HeldBackup",
     "Report",
@@ -37,6 +39,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+FAR: Final = f"{dt.datetime.now(dt.UTC).year + 5}-01-01"
+"""When a schedule runs that is not to run in a test: within 70000 hours."""
 
 ENVIRONMENT: Final = {
     "COCKROACH_SKIP_UPDATE_CHECK": "1",

@@ -6,7 +6,7 @@ and those are real.
 
 from __future__ import annotations
 
-from tests.live.cluster import Cluster, Report, until
+from tests.live.cluster import FAR, Cluster, Report, until
 from tests.live.conftest import MakeCluster
 
 SETTING = "bulkio.backup.experimental_21_2_mode.enabled"
@@ -21,7 +21,7 @@ def schedule(cluster: Cluster, recurrence: str = "@yearly") -> int:
     """A backup schedule, far away unless said otherwise."""
     rows = cluster.sql(
         "CREATE SCHEDULE nightly FOR BACKUP DATABASE shop INTO 'nodelocal://1/nightly'"
-        f" RECURRING '{recurrence}' FULL BACKUP ALWAYS WITH SCHEDULE OPTIONS first_run = '2099-01-01'"
+        f" RECURRING '{recurrence}' FULL BACKUP ALWAYS WITH SCHEDULE OPTIONS first_run = '{FAR}'"
     )
     return int(rows[0][0])
 
@@ -70,11 +70,11 @@ def test_v21_1_11_to_v21_2_0(make_cluster: MakeCluster) -> None:
     # A schedule that is due is as good as a backup; a far one is not.
     number = schedule(cluster)
     cluster.guard("--target", "v21.2.0").expect(0)
-    due = cluster.guard("--target", "v21.2.0", "--window", "700000h").expect(10)
+    due = cluster.guard("--target", "v21.2.0", "--window", "70000h").expect(10)
     assert own(due) == {"A-72839"}
     assert f"PAUSE SCHEDULE {number};" in " ".join(due.remedies("scheduled-backups"))
     cluster.sql(f"PAUSE SCHEDULE {number}")
-    cluster.guard("--target", "v21.2.0", "--window", "700000h").expect(0)
+    cluster.guard("--target", "v21.2.0", "--window", "70000h").expect(0)
 
     # On to the last node; a backup is lost on the way.
     cluster.roll(2, "v21.2.0")

@@ -8,7 +8,7 @@ import subprocess
 
 import psycopg
 
-from tests.live.cluster import Cluster, Report, guard, until
+from tests.live.cluster import FAR, Cluster, Report, guard, until
 
 SQL = re.compile(r"\b((?:SET|RESET|SHOW|PAUSE|RESUME|CANCEL|GRANT|ALTER|SELECT|DROP)\b[^;]*;)")
 SHELL = re.compile(r"(?:^|: )((?:cockroach|guard) [a-z][^;]*?)(?=$| \(|, then)")
@@ -20,7 +20,7 @@ def reports(cluster: Cluster) -> list[Report]:
 
     def look(target: str = "v21.2.0", user: str = "root") -> None:
         seen.extend(
-            cluster.guard("--target", target, "--step", step, "--window", "700000h", user=user)
+            cluster.guard("--target", target, "--step", step, "--window", "70000h", user=user)
             for step in ("start", "next-node", "finalize", "rollback", "verify")
         )
 
@@ -29,7 +29,7 @@ def reports(cluster: Cluster) -> list[Report]:
     look(user="somebody")
     cluster.sql(
         "CREATE SCHEDULE far FOR BACKUP DATABASE shop INTO 'nodelocal://1/far' RECURRING '@yearly'"
-        " FULL BACKUP ALWAYS WITH SCHEDULE OPTIONS first_run = '2099-01-01'"
+        f" FULL BACKUP ALWAYS WITH SCHEDULE OPTIONS first_run = '{FAR}'"
     )
     with cluster.held_backup(node=3, name="remedies") as backup:
         look()
