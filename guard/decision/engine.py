@@ -135,7 +135,7 @@ def evaluate(
         notices=(*said, *notices),
         fingerprint=token,
         looks=(snapshot.taken_at,),
-        timeline=_timeline(cluster, situation.window) if timeline else None,
+        timeline=_timeline(cluster, situation.window) if timeline and connected else None,
     )
 
 

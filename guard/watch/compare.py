@@ -237,7 +237,8 @@ def _moved(old: NodeSeen, new: NodeSeen) -> tuple[list[str], bool]:
         words.append(f"is {new.liveness.value} (was {old.liveness.value})")
     if new.membership != old.membership:
         words.append(f"is {new.membership} (was {old.membership})")
-    return words, (restarted and not rebuilt) or (old.up and not new.up)
+    # An absence and the restart that ends it are one upset, and a new build is no reason to worry.
+    return words, old.up and (not new.up or (restarted and not rebuilt))
 
 
 def _flapping(

@@ -292,6 +292,18 @@ def test_what_nobody_could_see_is_said() -> None:
     assert "Not seen" in page(seen)
 
 
+def test_without_a_connection_there_is_no_timeline() -> None:
+    from guard.decision.engine import evaluate
+    from guard.snapshot.model import Reason, Unavailable
+
+    lost = msgspec.structs.replace(
+        b.snapshot(), connection=Unavailable(reason=Reason.CONNECTION, message="refused")
+    )
+    html = render(evaluate(lost, step="verify", timeline=True), Options())
+    assert "refused" in html
+    assert "<svg" not in html
+
+
 def test_history_that_does_not_reach_back_is_shaded() -> None:
     runs = [
         b.job(

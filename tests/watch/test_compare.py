@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.report.watch_lines import json_line, schema, text_line
@@ -90,6 +90,17 @@ def test_a_node_that_flaps_is_told_once() -> None:
     assert [(change.node_id, change.text) for change in flaps] == [
         (3, "n3 flaps: down or restarted 3 times within 4 min")
     ]
+
+
+def test_two_outages_with_their_restarts_are_two_upsets() -> None:
+    def bounced(minute: float) -> list[tuple[float, Snapshot]]:
+        back = nodes(started=b.NOW + b.minutes(minute + 0.9))
+        return [(minute, mixed(nodes=nodes(state="suspect"))), (minute + 1, mixed(nodes=back))]
+
+    told = night((0.0, mixed()), *bounced(1), *bounced(3))
+    assert "node-flapping" not in [k for look in told for k in kinds(look)]
+    told = night((0.0, mixed()), *bounced(1), *bounced(3), *bounced(5))
+    assert "node-flapping" in [k for look in told for k in kinds(look)]
 
 
 def test_restarts_far_apart_or_on_a_new_build_are_no_flapping() -> None:
@@ -260,6 +271,7 @@ STATES = [
 ]
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(STATES), min_size=1, max_size=8))
 def test_any_night_is_told_and_what_stays_the_same_is_silent(states: list[Snapshot]) -> None:
     known = Known()
