@@ -95,7 +95,7 @@ _SCHEMA: Final = (
         Series(23, 2),
         Series(26, 3),
         f"{_FAMILIES} AND h ~ '{_PREDICATE}'",
-        f"{_INDEXED_WITH} WHERE i ? 'predicate' AND jsonb_array_length(d->'families') > 1",
+        f"{_INDEXED_WITH} WHERE i->>'predicate' <> '' AND jsonb_array_length(d->'families') > 1",
     ),
     # A-88047: inverted indexes of partitioned tables, REGIONAL BY ROW ones included.
     _Counted(
@@ -123,7 +123,7 @@ _SCHEMA: Final = (
         Series(20, 2),
         Series(22, 1),
         f"h ~ '{_PREDICATE}.*{_PREDICATE}'",
-        f"(SELECT id FROM {_INDEXED_WITH} WHERE i ? 'predicate' GROUP BY id, i->>'predicate'"
+        f"(SELECT id FROM {_INDEXED_WITH} WHERE i->>'predicate' <> '' GROUP BY id, i->>'predicate'"
         " HAVING count(*) > 1) AS pairs",
     ),
     # A-79281: constraints that span more than the index that a row is written to.
@@ -143,6 +143,8 @@ def _schema_features() -> Iterator[Statement]:
     for since, before in pairwise(bounds):
         asked = [each for each in _SCHEMA if each.since <= since and before <= each.before]
         tags = " OR ".join(f"({each.tag})" for each in asked)
+        # v20.2.0 has no third argument; with two, fields without a value are there as well.
+        plain = "" if since < Series(21, 1) else ", false"
         counts = "".join(f', (SELECT count(*) FROM {each.what}) AS "{each.name}"' for each in asked)
         yield Statement(
             f"schema_features_{since.year}_{since.ordinal}",
@@ -151,7 +153,7 @@ def _schema_features() -> Iterator[Statement]:
             f" WHERE id > 49 ORDER BY id LIMIT {DESCRIPTOR_LIMIT}) AS raw) AS seen"
             f" WHERE {tags} ORDER BY id LIMIT {DECODE_LIMIT + 1}),"
             " tables AS (SELECT id, d FROM (SELECT id, crdb_internal.pb_to_json("
-            "'cockroach.sql.sqlbase.Descriptor', descriptor, false)->'table' AS d FROM candidates)"
+            f"'cockroach.sql.sqlbase.Descriptor', descriptor{plain})->'table' AS d FROM candidates)"
             " AS decoded WHERE d IS NOT NULL AND d->>'parentId' <> '1'"
             " AND (d->>'state' IS NULL OR d->>'state' <> 'DROP'))"
             " SELECT (SELECT count(*) FROM (SELECT 1 FROM system.descriptor WHERE id > 49"

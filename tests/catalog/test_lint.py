@@ -173,6 +173,46 @@ def test_an_edge_that_can_never_count(tmp_path: Path) -> None:
     assert found == ["edge 22.1 to 22.2 can never count: no range in v22.2, whose builds decide"]
 
 
+@pytest.mark.parametrize(
+    ("edge", "message"),
+    [
+        ('source = "any"\ntarget = "21.2"', None),
+        ('source = "any"\ntarget = "any"\nbites = "running"', None),
+        ('source = "21.1"\ntarget = "21.2"\nbites = "running"', None),
+        ('source = "21.1"\ntarget = "21.2"\nbites = "edge"', None),
+        ('source = "21.2"\ntarget = "22.1"\nbites = "running"', None),
+        ('source = "any"\ntarget = "22.1"', "can never count: no range in v22.1"),
+        ('source = "22.1"\ntarget = "22.2"\nbites = "running"', "no range in v22.1"),
+        ('source = "any"\ntarget = "any"\nbites = "edge"', "bites on every upgrade there is"),
+        ('source = "any"\ntarget = "30.1"\nbites = "running"', "not in the catalog"),
+        (
+            'source = "21.1"\ntarget = "21.2"\nbites = "edge"\ntarget_affected_only = false',
+            "has both bites and its older name",
+        ),
+        ('source = "all"\ntarget = "21.2"', "edges.source"),
+        ('source = "21.1"\ntarget = "21.2"\nbites = "sometimes"', "bites"),
+    ],
+)
+def test_what_makes_an_edge_bite(tmp_path: Path, edge: str, message: str | None) -> None:
+    text = GOOD.replace('source = "21.1"\ntarget = "21.2"', edge)
+    found = problems(tmp_path, "A-1.toml", text)
+    assert found == [] if message is None else any(message in problem for problem in found)
+
+
+def test_a_range_to_the_end_of_its_series_needs_a_condition(tmp_path: Path) -> None:
+    open_end = GOOD.replace('last_affected = "v21.2.3"\n', "")
+    assert any(
+        "needs either fixed or last_affected" in p for p in problems(tmp_path, "A-1.toml", open_end)
+    )
+    condition = (
+        '[[affected.conditions]]\nkind = "setting"\nname = "a.b"\ndiffers = ["true"]\n\n[[edges]]'
+    )
+    assert problems(tmp_path, "A-1.toml", open_end.replace("[[edges]]", condition)) == []
+    bad = condition.replace('differs = ["true"]\n', "")
+    (found,) = problems(tmp_path, "A-1.toml", open_end.replace("[[edges]]", bad))
+    assert "needs either equals or differs" in found
+
+
 def test_no_range_and_no_note(tmp_path: Path) -> None:
     start, end = GOOD.index("[[affected]]"), GOOD.index("[[edges]]")
     text = GOOD[:start] + "[[edges]]\ntarget_affected_only = false" + GOOD[end + 9 :]
