@@ -62,16 +62,18 @@ class _Known(msgspec.Struct, frozen=True):
     releases: Mapping[Build, Release]
 
 
-def lint(directory: Path | None = None) -> list[Problem]:
+def lint(directory: Path | None = None, *, whole: bool = False) -> list[Problem]:
     """Check every record of a catalog directory, the shipped one by default.
 
-    A user's directory is checked against the shipped releases, with its own series on top.
+    A user's directory is checked against the shipped releases, with its own series on top. With
+    `whole` it is a catalog of its own, as the shipped one is: what ``guard catalog build`` compiles.
 
     Raises:
         CatalogError: the directory cannot be listed or holds no record.
     """
     directory = SHIPPED if directory is None else directory
-    problems: list[Problem] = []
+    whole = whole or directory == SHIPPED
+    problems = _incomplete(directory) if whole else []
     records: list[tuple[Path, Record]] = []
     for file in find_files(directory):
         try:
@@ -100,9 +102,15 @@ def lint(directory: Path | None = None) -> list[Problem]:
         elif isinstance(record, ChangesFile):
             texts = changes_problems(record)
         else:
-            texts = _about(record, [other for _, other in records], shipped=directory == SHIPPED)
+            texts = _about(record, [other for _, other in records], shipped=whole)
         problems += [Problem(path, text) for text in texts]
     return sorted(problems, key=lambda problem: (str(problem.path), problem.message))
+
+
+def _incomplete(directory: Path) -> list[Problem]:
+    if (directory / "about.toml").is_file():
+        return []
+    return [Problem(directory, "no about.toml, which a whole catalog needs")]
 
 
 def _known(records: Iterator[Record]) -> _Known:

@@ -327,6 +327,7 @@ def test_lint(tmp_path: Path) -> None:
     assert "A-1.toml: Object missing required field" in result.stdout
     code, rows = run_json("catalog", "lint", str(tmp_path))
     assert (code, len(rows)) == (10, 1)
+    assert "no about.toml" in run("catalog", "lint", "--whole", str(tmp_path)).stdout
     assert run("catalog", "lint", str(tmp_path / "nowhere")).exit_code == 2
 
 
@@ -338,8 +339,16 @@ def test_build(tmp_path: Path) -> None:
     assert run("catalog", "build", "--check", str(tmp_path)).exit_code == 2  # nothing to check
     assert run("catalog", "build", str(tmp_path)).exit_code == 0
     assert run("catalog", "build", "--check", str(tmp_path)).exit_code == 0
-    assert load(compiled=tmp_path / "compiled.json") == load()
-    (tmp_path / "advisories" / "A-72839.toml").unlink()
+    built, shipped = load(compiled=tmp_path / "compiled.json"), load()
+    assert (built.series, built.advisories) == (shipped.series, shipped.advisories)
+    assert run("catalog", "lint", "--whole", str(tmp_path)).exit_code == 0
+    record = tmp_path / "advisories" / "A-72839.toml"
+    good = record.read_text("utf-8")
+    record.write_text(good.replace('id = "A-72839"', 'id = "A-72838"'), encoding="utf-8")
+    for command in (("lint", "--whole"), ("build",)):
+        result = run("catalog", *command, str(tmp_path))
+        assert (result.exit_code, "differs from the file's name" in result.stdout) == (10, True)
+    record.unlink()
     assert run("catalog", "build", "--check", str(tmp_path)).exit_code == 10
     assert run("catalog", "build", str(tmp_path), "-o", "/nonexistent/file").exit_code == 2
 

@@ -58,6 +58,7 @@ def advisories(
         usage("--affecting and --between exclude each other")
     known = open_catalog(catalog)
     named: list[Build] = []
+    on_the_way: list[str] = []
     if affecting is not None:
         build = read_build(affecting)
         named = [build]
@@ -66,6 +67,7 @@ def advisories(
             (each.advisory, {"applies": each.affected.value, "reason": each.reason}) for each in answers
         ]
         heading = _affecting(known, build, len(rows))
+        on_the_way = _on_the_way(known, build, {advisory.id for advisory, _ in rows})
     elif between is not None:
         named = [read_build(text) for text in between]
         rows = _between(known, *named)
@@ -78,6 +80,8 @@ def advisories(
         print_json([_as_json(advisory, more) for advisory, more in rows])
     else:
         print_lines(_lines(f"{heading}; advisories known until {known.advisories_until}", rows))
+        if on_the_way:
+            print_lines(["", *on_the_way])
     unknown = [reason for reason in map(known.advisories_missing, named) if reason]
     for reason in unknown:
         typer.echo(f"The list may be incomplete: {reason}", err=True)
@@ -88,6 +92,22 @@ def _affecting(known: Catalog, build: Build, count: int) -> str:
     if known.advisories_missing(build):
         return f"UNKNOWN: which advisories affect {build} is not known; {count} of those known may"
     return f"{count} of {len(known.advisories)} advisories and hazards affect {build}"
+
+
+def _on_the_way(known: Catalog, build: Build, affecting: set[str]) -> list[str]:
+    """Point to the advisories that count on an upgrade to a build's series, and not in the build."""
+    met: dict[str, list[str]] = {}
+    for advisory in known.advisories.values():
+        for edge in advisory.edges:
+            if edge.target == str(build.series) and advisory.id not in affecting:
+                met.setdefault(f"v{edge.source}", []).append(advisory.id)
+    lines = [
+        f"On the way from {source} to v{build.series} there counts: {', '.join(dict.fromkeys(ids))}"
+        for source, ids in met.items()
+    ]
+    if lines:
+        lines.append(f"guard plan --from vX.Y.Z --to {build} says which of them, and in which step")
+    return lines
 
 
 def _between(known: Catalog, old: Build, new: Build) -> list[tuple[Advisory, dict[str, Any]]]:

@@ -21,14 +21,21 @@ def lint_command(
     directory: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="By default the shipped records.")
     ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="DIR is a catalog of its own, as guard catalog build needs it."),
+    ] = False,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
 ) -> None:
-    """Look for mistakes in catalog records. Exit code 10 if there are any."""
+    """Look for mistakes in catalog records. Exit code 10 if there are any.
+
+    Without --whole the records of DIR are taken to be used on top of guard's own, by --catalog DIR.
+    """
     from guard.catalog.errors import CatalogError
     from guard.catalog.lint import lint
 
     try:
-        problems = lint(directory)
+        problems = lint(directory, whole=whole)
     except CatalogError as error:
         usage(str(error))
     if output is Format.JSON:
@@ -52,16 +59,21 @@ def build_command(
         bool, typer.Option("--check", help="Write nothing; exit code 10 if FILE is out of date.")
     ] = False,
 ) -> None:
-    """Compile the TOML records into the one file that guard reads at run time."""
+    """Compile the TOML records of a whole catalog into the one file that guard reads at run time.
+
+    It needs an about.toml, and records in which guard catalog lint --whole finds no problem: exit
+    code 10 otherwise.
+    """
     from guard.catalog.compile import compile_directory
     from guard.catalog.errors import CatalogError
     from guard.catalog.files import read_bytes
-    from guard.catalog.lint import SHIPPED
+    from guard.catalog.lint import SHIPPED, lint
 
     directory = directory or SHIPPED
     target = target or directory / "compiled.json"
     try:
         data = compile_directory(directory)
+        problems = [] if check else lint(directory, whole=True)
         if check:
             current = read_bytes(target, limit=2 * len(data) + 1)
     except CatalogError as error:
@@ -70,6 +82,9 @@ def build_command(
         fresh = current == data
         print_lines([f"{target} is {'up to date' if fresh else 'out of date'}"])
         raise typer.Exit(ExitCode.ALLOW if fresh else ExitCode.BLOCK)
+    if problems:
+        print_lines([*(str(problem) for problem in problems), f"{target} is not written"])
+        raise typer.Exit(ExitCode.BLOCK)
     try:
         target.write_bytes(data)
     except OSError as error:

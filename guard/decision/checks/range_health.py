@@ -22,7 +22,7 @@ word and so calls the system ranges of every three-node cluster, which ask for f
 under-replicated; the counts of the nodes do not.
 
 Reads crdb_internal.kv_store_status: admin, or VIEWCLUSTERMETADATA from v23.1.12 on;
-system.replication_stats (admin, or VIEWSYSTEMTABLE) where it may.
+system.replication_stats (admin, or VIEWSYSTEMTABLE from v23.1.11 on) where it may.
 """
 
 from __future__ import annotations
@@ -205,7 +205,9 @@ def _about_the_report(cluster: Cluster) -> str:
     """Why the replication report does not stand in for the nodes that are missing."""
     section = cluster.snapshot.replication_stats
     if not isinstance(section, Collected):
-        return "Or read the replication report too: it needs admin, or VIEWSYSTEMTABLE."
+        return (
+            "Or read the replication report too: it needs admin, or VIEWSYSTEMTABLE from v23.1.11 on."
+        )
     made = report_made_at(cluster)
     when = f"was made {age(made, cluster.now)}" if made is not None else "is empty"
     return (

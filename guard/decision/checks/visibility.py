@@ -7,7 +7,7 @@ and no policy can waive that.
 
 Reads everything. Proof of full sight: membership of the admin role; from v23.1 on VIEWJOB or
 CONTROLJOB suffice for jobs, VIEWSYSTEMTABLE (v23.1.11) for schedules, VIEWCLUSTERMETADATA
-(v23.1.12) for nodes, VIEWCLUSTERSETTING (v22.2) for settings. From v26.1 on the session also needs
+(v23.1.12) for nodes, VIEWCLUSTERSETTING (v22.1) for settings. From v26.1 on the session also needs
 allow_unsafe_internals, which guard turns on for itself. Through a virtual cluster the nodes cannot
 be seen at all: connect to the system virtual cluster.
 """

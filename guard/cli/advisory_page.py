@@ -1,0 +1,68 @@
+"""The page of ``guard explain A-...``: what an advisory says, of which builds, and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from guard.catalog.records import Advisory
+
+__all__ = ["advisory_facts", "advisory_page", "page_text"]
+
+_EMPHASIS: Final = re.compile(r"(?<![\w*])\*([A-Za-z][A-Za-z -]*)\*(?![\w*])")
+_CODE: Final = re.compile(r"``([^`]*)``|`([^`]*)`")
+
+
+def page_text(text: str, name: str) -> str:
+    """The text of a page for a terminal: without marks, and without the title that stands above it."""
+    paragraphs = text.strip().split("\n\n")
+    if paragraphs[0].startswith(f"{name}:") and len(paragraphs) > 1:
+        del paragraphs[0]
+    plain = _CODE.sub(lambda match: match[1] or match[2] or "", "\n\n".join(paragraphs))
+    return _EMPHASIS.sub(r"\1", plain)
+
+
+def advisory_page(found: Advisory) -> str:
+    """The page, with a final newline."""
+    return (
+        f"{found.id}: {found.title}\n\n{found.summary.strip()}\n\n"
+        f"{advisory_facts(found)}Docs:      {found.source}\n"
+    )
+
+
+def advisory_facts(found: Advisory) -> str:
+    """Date, builds, remedy and commands, a line or more for each."""
+    return "".join(f"{line}\n" for line in _facts(found))
+
+
+def _facts(found: Advisory) -> Iterator[str]:
+    from guard.catalog.words import conditions_text
+
+    yield f"{'Hazard from the release notes of' if found.is_hazard else 'Published:'} {found.date}"
+    yield f"Category:  {found.category.value}"
+    yield "Affected:" + ("" if found.affected else "  see the note")
+    for each in found.affected:
+        until = (
+            f"until {each.fixed}, which has the fix"
+            if each.fixed
+            else f"to {each.last_affected}, never fixed"
+        )
+        yield f"  v{each.series}: {each.introduced} {until}"
+    yield f"Remedy:    {found.mitigation.text.strip()}"
+    for command in found.mitigation.commands:
+        if "\n" in command.strip():
+            yield ""
+            yield command.strip("\n")
+        else:
+            yield f"  > {command.strip()}"
+    if any("\n" in command.strip() for command in found.mitigation.commands):
+        yield ""
+    for edge in found.edges if found.is_hazard else ():
+        steps = ", ".join(edge.steps)
+        yield f"Bites:     v{edge.source} to v{edge.target}: {steps} ({edge.effect})"
+    if found.conditions:
+        yield f"Counts if: {conditions_text(found.conditions)}"
+    if found.note:
+        yield f"Note:      {found.note.strip()}"
