@@ -7,6 +7,7 @@ all nodes run one build it does not matter which of them it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +21,7 @@ from guard.snapshot.model import GossipNodeRow, NodeStatusRow
 __all__ = ["Gateway", "find_gateway", "gateway_build"]
 
 _SESSIONS: Final = "crdb_internal.cluster_sessions"
-_APPLICATIONS: Final = ("$ cockroach zip", "$ internal cockroach zip")
+_APPLICATION: Final = re.compile(r"\$ (?:internal )?cockroach (?:debug )?zip")
 _REPORT: Final = "reports/problemranges.json"
 _REPORT_BYTES: Final = 64 * 1024 * 1024
 _BUILD: Final = "crdb_internal.node_build_info"
@@ -56,10 +57,12 @@ def find_gateway(tables: Tables) -> Gateway:
 
 
 def _own_sessions(tables: Tables) -> Iterator[tuple[int | None, str | None]]:
-    wanted = ("node_id", "user_name", "application_name", "active_queries")
+    wanted = ("node_id", "user_name", "application_name")
     try:
-        for row in tables.rows(_SESSIONS, wanted):
-            if row["application_name"] in _APPLICATIONS and _SESSIONS in (row["active_queries"] or ""):
+        for row in tables.rows(_SESSIONS, wanted, optional=("active_queries",)):
+            # Some releases leave the statements out when they redact.
+            query = row["active_queries"] or "" if "active_queries" in row else _SESSIONS
+            if _APPLICATION.fullmatch(row["application_name"] or "") and _SESSIONS in query:
                 node = row["node_id"] or ""
                 yield int(node) if node.isascii() and node.isdigit() else None, row["user_name"]
     except Unreadable:

@@ -27,6 +27,11 @@ _LONGEST_FIELD: Final = 16 * 1024 * 1024  # the metrics of a node with many stor
 _MOST_ROWS: Final = 5_000_000
 _WHOLE_JSON: Final = 256 * 1024 * 1024  # an array of JSON is read at once
 _ERROR_BYTES: Final = 64 * 1024
+_FOR_PEOPLE: Final = Unavailable(
+    reason=Reason.MALFORMED,
+    message="the tables are laid out for people, as v20.1 does on a terminal",
+    remedy=("Make the zip again with its output in a pipe: cockroach debug zip debug.zip … | cat",),
+)
 
 
 class Tables:
@@ -81,6 +86,7 @@ class Tables:
             reason=Reason.NOT_ASKED,
             message=f"the zip does not hold {file.table}: debug zip of that release did not ask for "
             "it, or was told to leave it out",
+            remedy=("Ask the cluster itself with --url, or make the zip without leaving tables out.",),
         )
 
 
@@ -107,6 +113,8 @@ def _separated(
     reader = csv.reader(lines, delimiter=mark, strict=True)
     try:
         header = next(reader, None)
+        while header in ([], ["SET"]):  # some releases print the answer to a SET before the rows
+            header = next(reader, None)
         if not header:
             raise as_unavailable(file.table, "its file is empty, without even the names of columns")
         _vet_header(header, file, wanted)
@@ -183,6 +191,8 @@ def _vet_header(header: Any, file: TableFile, wanted: Sequence[str]) -> None:  #
         if len(set(header)) != len(header):
             raise as_unavailable(file.table, "a column is there twice")
         return
+    if isinstance(header, list) and len(header) == 1 and " | " in header[0]:
+        raise Unreadable(_FOR_PEOPLE)
     if isinstance(header, list) and len(header) == 1 and " " in header[0]:
         raise Unreadable(refusal(file.table, header[0]))  # up to v20.1 an error stands in its place
     raise as_unavailable(

@@ -10,9 +10,11 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["NOW", "Cell", "Table", "at", "entries", "pack", "quiet", "rendered"]
+__all__ = ["NOW", "Cell", "Table", "at", "entries", "hlc", "pack", "quiet", "rendered"]
 
-NOW = dt.datetime(2026, 11, 24, 12, 0, 0, tzinfo=dt.UTC)
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+"""The archives are fresh: an old one permits nothing, which is a matter of its own."""
+
 Cell = str | int | None
 Table = tuple[Sequence[str], list[list[Cell]]]
 
@@ -22,7 +24,8 @@ def at(seconds: float = 0.0) -> str:
     return (NOW + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def _hlc(seconds: float) -> str:
+def hlc(seconds: float) -> str:
+    """A time as liveness records print it: seconds and a logical counter."""
     return f"{(NOW + dt.timedelta(seconds=seconds)).timestamp():.9f},0"
 
 
@@ -61,7 +64,7 @@ def quiet(
     series = [".".join(build.lstrip("v").split(".")[:2]) for build in builds]
     liveness: Table = (
         ("node_id", "epoch", "expiration", "draining", "decommissioning", "membership", "updated_at"),
-        [[n, 1, _hlc(6), "false", "false", "active", at(-1)] for n in nodes],
+        [[n, 1, hlc(6), "false", "false", "active", at(-1)] for n in nodes],
     )
     gossip: Table = (
         ("node_id", "address", "sql_address", "locality", "server_version", "build_tag", "started_at",
@@ -123,7 +126,7 @@ def quiet(
         ),
         "crdb_internal.kv_node_liveness": (
             ("node_id", "epoch", "expiration", "draining", "membership"),
-            [[n, 1, _hlc(3), "false", "active"] for n in nodes],
+            [[n, 1, hlc(3), "false", "active"] for n in nodes],
         ),
         "crdb_internal.kv_node_status": (
             ("node_id", "address", "locality", "server_version", "tag", "started_at", "updated_at",

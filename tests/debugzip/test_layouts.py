@@ -15,7 +15,7 @@ from guard.decision.engine import evaluate
 from guard.decision.result import Outcome
 from guard.snapshot.file import encode
 from guard.snapshot.model import Collected, Reason, Snapshot, Unavailable
-from tests.debugzip.making import at, entries, pack, quiet, rendered
+from tests.debugzip.making import at, entries, hlc, pack, quiet, rendered
 
 Content = dict[str, bytes]
 
@@ -108,6 +108,32 @@ def test_the_error_may_be_named_without_the_ending(tmp_path: Path) -> None:
     content = entries(quiet())
     content["debug/system.scheduled_jobs.err.txt"] = b"pq: permission denied"
     assert why(read(tmp_path, content).schedules).reason is Reason.PRIVILEGE
+
+
+def test_v20_1_on_a_terminal_writes_tables_for_people(tmp_path: Path) -> None:
+    content = entries(quiet())
+    content["debug/system.scheduled_jobs.txt"] = (
+        b"  schedule_id | next_run\n--------------+----\n(0 rows)\n"
+    )
+    assert "in a pipe" in why(read(tmp_path, content).schedules).remedy[0]
+
+
+def test_the_answer_to_a_set_statement_before_the_rows(tmp_path: Path) -> None:
+    content = entries(quiet())
+    content |= {n: b"SET\n" + d for n, d in content.items() if n.endswith(".txt")}
+    assert read(tmp_path, content) == read(tmp_path, entries(quiet()))
+
+
+def test_redacted_sessions_have_no_statements(tmp_path: Path) -> None:
+    tables = quiet(version="23.1", builds=("v23.1.20",) * 3)
+    tables["crdb_internal.cluster_sessions"] = (
+        ("node_id", "user_name", "application_name"),
+        [[1, "app", "psql"], [2, "root", "$ internal cockroach zip"]],
+    )
+    seen = read(tmp_path, entries(tables))
+    assert isinstance(seen.identity, Collected)
+    assert seen.identity.rows[0].user == "root"
+    assert seen.connection.host.endswith("n2")  # type: ignore[union-attr]
 
 
 def test_v20_1_writes_the_error_into_the_table_itself(tmp_path: Path) -> None:
@@ -233,7 +259,7 @@ def test_of_two_views_the_newer_record_counts(tmp_path: Path) -> None:
     tables = quiet()
     columns, rows = tables["nodes/2/crdb_internal.gossip_liveness"]
     newer = [list(row) for row in rows]
-    newer[2][3], newer[2][2], newer[2][6] = "true", f"{1795521620:.9f},0", at(5)
+    newer[2][3], newer[2][2], newer[2][6] = "true", hlc(20), at(5)
     tables["nodes/2/crdb_internal.gossip_liveness"] = columns, newer
     seen = read(tmp_path, entries(tables))
     assert isinstance(seen.gossip_liveness, Collected)
