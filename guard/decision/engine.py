@@ -74,7 +74,7 @@ def evaluate(
 
         catalog = load()
     policy = policy or Policy()
-    if (policy.waivers or policy.severity) and now is None:
+    if (policy.waivers or policy.severity or policy.vouched) and now is None:
         raise ValueError("a policy needs `now`, to tell which of its waivers have expired")
     thresholds = thresholds or policy.thresholds
     step = Step(step)

@@ -49,12 +49,13 @@ def test_every_example_in_the_template_is_right() -> None:
         for line in TEMPLATE.splitlines()
     ]
     table = tomllib.loads("\n".join(lines))
-    assert set(table) == {"targets", "thresholds", "severity", "waivers"}
+    assert set(table) == {"targets", "vouched", "thresholds", "severity", "waivers"}
     Path("guard.toml").write_text("\n".join(lines))
     policy = load_policy(Path("guard.toml"), KNOWN)
     assert policy.severity["running-backups"][Step.START] is Severity.BLOCK
     assert policy.waivers[0].scope.nodes == frozenset({3})
     assert policy.targets is not None
+    assert [str(each.build) for each in policy.vouched] == ["v26.3.4"]
 
 
 def test_init_never_overwrites_unasked() -> None:

@@ -645,3 +645,65 @@ def test_the_verdicts_line_says_how_many_findings_are_waived() -> None:
     assert lines[0].startswith("ALLOW, 1 finding waived: ")
     assert lines[1].startswith("ALLOW, 2 findings waived: ")
     assert lines[2].startswith("ALLOW: ")
+
+
+# Releases vouched for
+
+VOUCHED = {"build": "v26.3.9", "by": "Ann", "on": "2026-11-20", "expires": "2026-11-30"}
+
+
+def vouch(**changes: str) -> Policy:
+    entry = VOUCHED | changes
+    dates = {name: dt.date.fromisoformat(entry[name]) for name in ("on", "expires")}
+    return read_policy({"vouched": [entry | dates]}, (), "guard.toml")
+
+
+def unlisted(target: str = "v26.3.9") -> Finding:
+    return finding("unlisted-release", Outcome.UNKNOWN, target=target, status="newer-than-catalog")
+
+
+def test_a_release_vouched_for_is_waived_for_being_unlisted_and_nothing_else() -> None:
+    other = finding("upgrade-path", Outcome.UNKNOWN, target="v26.3.9")
+    decision = judge(vouch(), unlisted(), other, checks=(saying(unlisted(), other),))
+    found = {each.check: each for each in decision.findings}
+    waiver = found["unlisted-release"].waiver
+    assert waiver is not None
+    assert (waiver.owner, waiver.expires) == ("Ann", dt.date(2026, 11, 30))
+    assert "2026-11-20" in waiver.reason
+    assert found["unlisted-release"].outcome is Outcome.UNKNOWN
+    assert found["upgrade-path"].waiver is None
+    assert decision.verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"expires": "2026-11-21"}, "no longer counts"),
+        ({"on": "2026-11-23"}, "does not count yet"),
+        ({"build": "v26.3.8"}, ""),
+    ],
+)
+def test_what_is_not_vouched_for_today(changes: dict[str, str], says: str) -> None:
+    decision = judge(vouch(**changes), unlisted())
+    assert decision.findings[0].waiver is None
+    assert bool(about(decision, "vouche")) is bool(says)
+    assert any(says in each for each in decision.notices)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"build": "latest"}, "no build such as"),
+        ({"expires": "2026-11-01"}, "before anybody looked"),
+    ],
+)
+def test_a_broken_vouching(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        vouch(**changes)
+
+
+def test_a_vouching_needs_its_four_keys() -> None:
+    for missing in VOUCHED:
+        entry = {key: value for key, value in VOUCHED.items() if key != missing}
+        with pytest.raises(PolicyError):
+            read_policy({"vouched": [entry]}, (), "guard.toml")

@@ -23,6 +23,10 @@ TEMPLATE: Final = """\
 # Series and builds that an upgrade may go to. Without it every target is allowed.
 # targets = ["v24.1", "v24.3.5"]
 
+# A release newer than guard's catalog, once somebody has read its release notes and advisories. It
+# settles that guard does not know the release, and nothing else.
+# vouched = [{ build = "v26.3.4", by = "alex@example.com", on = 2026-11-20, expires = 2027-01-31 }]
+
 [thresholds]
 # How far ahead a scheduled backup counts as due (--window overrides it).
 window = "30m"

@@ -56,7 +56,10 @@ def run(situation: Situation) -> Iterator[Finding]:
         remedy=(
             "Take a newer guard, or add records of newer releases: guard catalog import, --catalog DIR",
             *(
-                ("Or take the responsibility: --accept unlisted-release --reason '...'",)
+                (
+                    "Or vouch for it in the policy file (vouched, as guard policy init shows it), or for "
+                    "this run: --accept unlisted-release --reason '...'",
+                )
                 if forward and not patch
                 else ()
             ),

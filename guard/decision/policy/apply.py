@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ids", "Question", "apply_policy", "problems", "target_finding"]
 
+_UNLISTED: Final = "unlisted-release"
 _OBJECTIONS: Final = (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN)
 _LONGEST_WAIVER: Final = dt.timedelta(days=366)
 
@@ -122,9 +123,23 @@ def apply_policy(
             if not _expired(rule, today) and _covers(rule, finding, ids, question)
         ]
         used.update(number for number, _ in covering)
-        result.append(_waived(finding, covering[0][1]) if covering else finding)
+        judged = _waived(finding, covering[0][1]) if covering else finding
+        result.append(_vouched_for(judged, policy, today))
     unused = _unused(policy, changed, ids, question, used, today)
     return tuple(result), (*problems(policy, ids, today), *unused)
+
+
+def _vouched_for(finding: Finding, policy: Policy, today: dt.date) -> Finding:
+    """The finding, waived if it says no more than that the catalog lacks a release vouched for."""
+    if finding.check != _UNLISTED or finding.waiver is not None or finding.outcome not in _OBJECTIONS:
+        return finding
+    for each in policy.vouched:
+        same = finding.evidence.get("target") == str(each.build)
+        if same and each.on <= today <= each.expires and not finding.evidence.get("crashed"):
+            reason = f"{each.by} vouched for {each.build} on {each.on}"
+            waiver = Waiver(reason=reason, owner=each.by, expires=each.expires, source="policy")
+            return msgspec.structs.replace(finding, waiver=waiver)
+    return finding
 
 
 def problems(policy: Policy, ids: Ids, today: dt.date) -> Iterator[str]:
@@ -143,6 +158,11 @@ def problems(policy: Policy, ids: Ids, today: dt.date) -> Iterator[str]:
             yield f"{_what(rule)} expired on {rule.expires} and no longer counts"
         elif rule.expires is not None and rule.expires - today > _LONGEST_WAIVER:
             yield f"{_what(rule)} lasts until {rule.expires}: nobody will look at it again for so long"
+    for each in policy.vouched:
+        if today > each.expires:
+            yield f"{each.by} vouched for {each.build} until {each.expires}: it no longer counts"
+        elif today < each.on:
+            yield f"{each.by} vouches for {each.build} from {each.on} on: it does not count yet"
     yield from _switched_off(policy)
 
 

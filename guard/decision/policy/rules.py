@@ -28,6 +28,7 @@ __all__ = [
     "Table",
     "Text",
     "Thresholds",
+    "Vouched",
     "WaiverRule",
     "nearest",
 ]
@@ -135,12 +136,32 @@ class WaiverRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Vouched:
+    """A release that the catalog does not hold and that somebody has looked at.
+
+    It waives ``unlisted-release`` for this very build and nothing else.
+
+    Attributes:
+        build: the release.
+        by: who looked.
+        on: when.
+        expires: the last day on which it counts.
+    """
+
+    build: Build
+    by: str
+    on: dt.date
+    expires: dt.date
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What applies to a decision.
 
     Attributes:
         targets: series and builds an upgrade may go to; None allows every target.
         severity: per id (lower case) and step, what an objection counts as.
+        vouched: releases beyond the catalog that somebody answers for.
         source: where it was read from, for the report.
     """
 
@@ -148,6 +169,7 @@ class Policy:
     targets: tuple[Series | Build, ...] | None = None
     severity: Mapping[str, Mapping[Step, Severity]] = field(default_factory=dict)
     waivers: tuple[WaiverRule, ...] = ()
+    vouched: tuple[Vouched, ...] = ()
     source: str = ""
 
     def allows(self, target: Build) -> bool:

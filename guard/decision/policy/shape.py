@@ -18,6 +18,7 @@ from guard.decision.policy.rules import (
     Table,
     Text,
     Thresholds,
+    Vouched,
     WaiverRule,
     nearest,
 )
@@ -52,6 +53,15 @@ class ThresholdTable(Table, frozen=True):
     unfinalized_for: str | None = None
 
 
+class VouchedEntry(Table, frozen=True):
+    """One release of ``vouched``: which, who looked, when, and until when that counts."""
+
+    build: Text
+    by: Text
+    on: dt.date
+    expires: dt.date
+
+
 class PolicyFile(Table, frozen=True):
     """The whole of ``guard.toml``, or of ``[tool.guard]`` in ``pyproject.toml``."""
 
@@ -59,6 +69,7 @@ class PolicyFile(Table, frozen=True):
     thresholds: ThresholdTable = ThresholdTable()
     severity: dict[str, Any] = {}
     waivers: tuple[WaiverEntry, ...] = ()
+    vouched: tuple[VouchedEntry, ...] = ()
 
 
 def read_policy(data: Mapping[str, Any], known: Collection[str], source: str) -> Policy:
@@ -88,6 +99,7 @@ def read_policy(data: Mapping[str, Any], known: Collection[str], source: str) ->
         targets=_targets(file.targets, source),
         severity=_severities(file.severity, known, source),
         waivers=tuple(_waiver(entry, f"waivers[{n}]", source) for n, entry in enumerate(file.waivers)),
+        vouched=tuple(_vouched(entry, f"vouched[{n}]", source) for n, entry in enumerate(file.vouched)),
         source=source,
     )
 
@@ -107,6 +119,7 @@ _TABLES: Final[tuple[tuple[str, type[Table]], ...]] = (
     (r"waivers\[\d*(?:\.\.\.)?\]\.scope", Scope),
     (r"waivers\[\d*(?:\.\.\.)?\]", WaiverEntry),
     (r"thresholds", ThresholdTable),
+    (r"vouched\[\d*(?:\.\.\.)?\]", VouchedEntry),
     (r"", PolicyFile),
 )
 _UNKNOWN_KEY: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -265,6 +278,19 @@ def _step(value: str) -> Step:
 
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def _vouched(entry: VouchedEntry, key: str, source: str) -> Vouched:
+    tag = entry.build if entry.build.startswith("v") else f"v{entry.build}"
+    try:
+        build = Build.parse(tag)
+    except VersionError:
+        text = f"vouched: {entry.build[:50]!r} is no build such as v24.1.3"
+        raise PolicyError(f"{source}: {text}", f"{key}.build") from None
+    if entry.expires < entry.on:
+        text = f"vouched: {build} expires on {entry.expires}, before anybody looked ({entry.on})"
+        raise PolicyError(f"{source}: {text}", f"{key}.expires")
+    return Vouched(build=build, by=entry.by, on=entry.on, expires=entry.expires)
 
 
 def _waiver(entry: WaiverEntry, key: str, source: str) -> WaiverRule:
