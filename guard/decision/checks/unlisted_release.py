@@ -57,7 +57,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             "Take a newer guard, or add records of newer releases: guard catalog import, --catalog DIR",
             *(
                 (
-                    "Or vouch for it in the policy file (vouched, as guard policy init shows it), or for "
+                    "Or vouch for it in the policy file (vouched; guard policy init shows how), or for "
                     "this run: --accept unlisted-release --reason '...'",
                 )
                 if forward and not patch
