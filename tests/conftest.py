@@ -12,6 +12,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from guard.decision import engine
+from guard.decision.check_definition import Check
+from guard.decision.result import Finding, Outcome
+from guard.decision.situation import Situation
+from guard.decision.table import TABLE
 from tests.cluster.fake import Fake
 from tests.cluster.postgres import CannotRun, Postgres
 
@@ -34,3 +39,25 @@ def fake() -> Iterator[Fake]:
         yield Fake(server)
     finally:
         server.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _outcomes_lie_in_their_cells() -> Iterator[None]:
+    """Whatever a check says in a step, the step table's cell must allow it; unknown always may be."""
+    said = engine._said
+
+    def watched(check: Check, situation: Situation) -> list[Finding]:
+        found = said(check, situation)
+        cell = TABLE.get(check.id, {}).get(situation.step)
+        if cell is not None:
+            letters = {Outcome.BLOCK: "B", Outcome.WARN: "W"}
+            for finding in found:
+                letter = letters.get(finding.outcome)
+                assert letter is None or letter in cell.split(), (
+                    f"{check.id} says {finding.outcome} at {situation.step}: {finding.title}"
+                )
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_said", watched)
+        yield

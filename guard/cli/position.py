@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
+from guard.cluster.finalization import Finalization, finalize_by_hand
 from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
 from guard.decision.result import ExitCode
@@ -85,28 +86,18 @@ def position_of(snapshot: Snapshot) -> Position:
 
 
 def _begun(cluster: Cluster, target: Series, nodes: list[tuple[str, Build]]) -> UnderWay:
-    preserve = _setting(cluster, "cluster.preserve_downgrade_option")
-    disabled = _setting(cluster, "cluster.auto_upgrade.enabled") == "false"
-    release = []
-    if preserve:
-        release.append("RESET CLUSTER SETTING cluster.preserve_downgrade_option;")
-    if disabled or not preserve:
-        release.append(f"SET CLUSTER SETTING version = '{target}';")
+    try:
+        finalization = Finalization.of(cluster)
+    except NotCollected as error:
+        raise Unreadable(str(error)) from error
     return UnderWay(
         source=cluster.version.series,
         target=target,
         nodes=tuple(nodes),
         finalizing=cluster.version.migrating,
-        held=bool(preserve) or disabled,
-        release=tuple(release),
+        held=not finalization.by_itself,
+        release=finalization.release(target) or (finalize_by_hand(target),),
     )
-
-
-def _setting(cluster: Cluster, name: str) -> str | None:
-    try:
-        return cluster.setting(name)
-    except NotCollected as error:
-        raise Unreadable(str(error)) from error
 
 
 def read_position(

@@ -22,7 +22,15 @@ from guard.cluster.picture import Cluster
 from guard.snapshot.model import Reason, Unavailable
 from guard.versions import Series
 
-__all__ = ["AUTO", "PRESERVE", "Finalization", "Lingering", "finalize_by_hand", "keep_way_back"]
+__all__ = [
+    "AUTO",
+    "PRESERVE",
+    "Finalization",
+    "Lingering",
+    "finalize_by_hand",
+    "keep_way_back",
+    "release_kept",
+]
 
 PRESERVE: Final = "cluster.preserve_downgrade_option"
 AUTO: Final = "cluster.auto_upgrade.enabled"
@@ -34,6 +42,13 @@ def keep_way_back(source: Series) -> str:
     if source >= _AUTO_SINCE:
         return f"SET CLUSTER SETTING {AUTO} = false;"
     return f"SET CLUSTER SETTING {PRESERVE} = '{source}';"
+
+
+def release_kept(source: Series, target: Series) -> str:
+    """The statement that finalizes a cluster whose way back `keep_way_back` kept open."""
+    if source >= _AUTO_SINCE:
+        return finalize_by_hand(target)
+    return f"RESET CLUSTER SETTING {PRESERVE};"
 
 
 def finalize_by_hand(target: Series) -> str:

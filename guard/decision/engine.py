@@ -15,6 +15,7 @@ from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
 from guard.decision.check_definition import Check
 from guard.decision.checks import ALL
+from guard.decision.docs_pages import docs_of
 from guard.decision.fingerprint import fingerprint, moved
 from guard.decision.infer import infer_step, infer_target, named_target
 from guard.decision.policy.apply import Ids, Question, apply_policy, target_finding
@@ -22,7 +23,7 @@ from guard.decision.policy.rules import Policy, Thresholds
 from guard.decision.result import ClusterSummary, Decision, Finding, NodeSummary, Outcome, Step, Verdict
 from guard.decision.situation import Situation
 from guard.snapshot.model import PASSING, Collected, Connection, Snapshot, Unavailable
-from guard.versions import Build
+from guard.versions import Build, Series
 
 if TYPE_CHECKING:
     from guard.catalog import Catalog
@@ -230,7 +231,27 @@ def _as_finalize(finding: Finding) -> Finding:
 
 
 def _run(check: Check, situation: Situation) -> list[Finding]:
-    """One check's findings; never empty, never an exception."""
+    """One check's findings; never empty, never an exception. Pages are those of the target's series."""
+    import msgspec
+
+    series = _series_to_read_of(situation)
+    return [
+        msgspec.structs.replace(finding, docs=docs_of(finding.docs, series))
+        for finding in _said(check, situation)
+    ]
+
+
+def _series_to_read_of(situation: Situation) -> Series | None:
+    """The series whose pages tell of this step; None for the newest, which ``/stable/`` tells of."""
+    try:
+        target = situation.target
+        series = target.series if target is not None else situation.cluster.active_series
+    except NotCollected:
+        return None
+    return series if series < max(situation.catalog.series) else None
+
+
+def _said(check: Check, situation: Situation) -> list[Finding]:
     findings: list[Finding] = []
     try:
         findings.extend(check.run(situation))

@@ -17,6 +17,7 @@ from guard.catalog import releases, restore
 from guard.catalog.answers import Answer, ReleaseStatus
 from guard.catalog.bites import Bite, edges_of, in_target, on_edges, prepares
 from guard.catalog.records import Advisory, Condition, Edge
+from guard.cluster.finalization import keep_way_back, release_kept
 from guard.plan.release import choose_release
 from guard.versions import Build, Series
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Hop", "OnTheWay", "Preparation", "describe_hop"]
 
-_AUTO_UPGRADE_SINCE: Final = Series(23, 2)
 _LICENSE_SINCE: Final = Series(24, 3)
 
 
@@ -146,8 +146,8 @@ def describe_hop(
         reasons=tuple(reasons),
         before=() if before is None else (before,),
         advisories=tuple(_on_the_way(catalog, source, ready, build)),
-        keep_way_back=_keep_way_back(source) if major else (),
-        finalize=_finalize(source, target) if major else (),
+        keep_way_back=(keep_way_back(source),) if major else (),
+        finalize=(release_kept(source, target),) if major else (),
         restorable=now,
         lost=lost,
         archive=tuple(
@@ -156,18 +156,6 @@ def describe_hop(
             for series in lost
         ),
     )
-
-
-def _keep_way_back(source: Series) -> tuple[str, ...]:
-    if source >= _AUTO_UPGRADE_SINCE:
-        return ("SET CLUSTER SETTING cluster.auto_upgrade.enabled = false;",)
-    return (f"SET CLUSTER SETTING cluster.preserve_downgrade_option = '{source}';",)
-
-
-def _finalize(source: Series, target: Series) -> tuple[str, ...]:
-    if source >= _AUTO_UPGRADE_SINCE:
-        return (f"SET CLUSTER SETTING version = '{target}';",)
-    return ("RESET CLUSTER SETTING cluster.preserve_downgrade_option;",)
 
 
 def _preparation(

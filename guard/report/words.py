@@ -37,7 +37,7 @@ _ALLOW: Final = {
     Step.NEXT_NODE: "the next node may be restarted",
     Step.FINALIZE: "the upgrade may be finalized, which cannot be undone",
     Step.ROLLBACK: "the nodes may be put back on the old build",
-    Step.VERIFY: "the upgrade has landed",
+    Step.VERIFY: "the cluster is settled on what it runs",
     Step.AUTO: "",
 }
 _BLOCK: Final = {
@@ -45,7 +45,7 @@ _BLOCK: Final = {
     Step.NEXT_NODE: "do not restart the next node",
     Step.FINALIZE: "do not finalize",
     Step.ROLLBACK: "do not roll back",
-    Step.VERIFY: "the upgrade has not landed",
+    Step.VERIFY: "the cluster is not settled",
     Step.AUTO: "",
 }
 _UNKNOWN: Final = "guard could not establish what it needs, so this is no permission"

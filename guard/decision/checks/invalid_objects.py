@@ -57,7 +57,9 @@ def _not_seen(situation: Situation, why: Unavailable) -> Finding:
         return CHECK.finding(Outcome.NOT_APPLICABLE, "this release does not list invalid objects")
     target = situation.target
     refuses = target is None or target.series >= _REFUSES_FROM
-    if situation.step is Step.FINALIZE and refuses and not situation.is_patch:
+    # A look that an older guard took holds no answer; it stops who finalizes, not who restarts a node.
+    asked = why.reason is not Reason.NOT_ASKED or situation.cluster.restarted is None
+    if situation.step is Step.FINALIZE and refuses and asked and not situation.is_patch:
         raise NotCollected("invalid_objects", why)
     return CHECK.finding(
         Outcome.WARN,

@@ -53,7 +53,9 @@ class Ids:
         for check in checks:
             canonical |= dict.fromkeys((n.lower() for n in (check.id, *check.aliases)), check.id)
         never = NEVER.union(check.id for check in checks if not check.waivable)
-        return cls(canonical, never, frozenset(catalog.advisories))
+        # An advisory with a check of its own (A-72839) is not meant by "advisories".
+        own = {check.id for check in checks}
+        return cls(canonical, never, frozenset(catalog.advisories) - own)
 
     @property
     def known(self) -> tuple[str, ...]:
