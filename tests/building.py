@@ -270,6 +270,9 @@ def snapshot(
         ),
         "license": collected(model.LicenseRow(present=False, kind=None, seconds_left=0)),
         "features": collected(),
+        "events": collected(),
+        "invalid_objects": collected(),
+        "virtual_clusters": collected(),
         "interleaved_tables": collected(model.CountRow(count=0)),
         "set_settings": set_settings(),
     } | {section: features(section) for section in FEATURES}
