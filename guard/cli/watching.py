@@ -111,9 +111,8 @@ def keep_looking(
         seen = look()
         known, changes = see(known, seen.look, limits)
         tell(known, seen.look, changes)
-        if until.reached(seen):
+        now = clock()
+        if until.reached(seen) or (end is not None and now >= end):
             return seen.look
-        pause = max(every - (clock() - begun), 0.0)
-        if end is not None and clock() + pause >= end:
-            return seen.look
-        sleep(pause)
+        next_look = begun + every if end is None else min(begun + every, end)
+        sleep(max(next_look - now, 0.0))

@@ -70,9 +70,9 @@ class Night:
 
 
 def test_a_look_begins_every_ten_seconds_until_the_time_is_over() -> None:
-    night = Night(*[mixed()] * 4)
+    night = Night(*[mixed()] * 5)
     assert night.run(Until(seconds=35)).exit_code == 0
-    assert night.begun == [0, 10, 20, 30]
+    assert night.begun == [0, 10, 20, 30, 35]
     assert len(night.told) == 1
 
 
@@ -89,8 +89,14 @@ def test_until_verify_asks_another_question() -> None:
 
 
 def test_the_exit_code_is_that_of_the_last_look() -> None:
-    assert Night(mixed(), BLOCKED).run(Until(seconds=15)).exit_code == 10
-    assert Night(mixed(), LOST).run(Until(seconds=15)).exit_code == 11
+    assert Night(mixed(), mixed(), BLOCKED).run(Until(seconds=15)).exit_code == 10
+    assert Night(mixed(), mixed(), LOST).run(Until(seconds=15)).exit_code == 11
+
+
+def test_a_look_that_takes_longer_than_the_pause_is_followed_by_the_next_at_once() -> None:
+    night = Night(*[mixed()] * 3)
+    night.run(Until(seconds=2.5), every=0.5)
+    assert night.begun == [0, 1, 2]
 
 
 NOON = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
@@ -171,7 +177,7 @@ def refused() -> Iterator[str]:
 
 def test_piped_it_prints_a_line_per_change_and_leaves_with_the_last_code(fake: Fake) -> None:
     with fake.gateway("v21.1.11-to-v21.2.0/06-mixed-backup-running-via-new") as gateway:
-        run = guard("watch", "--url", gateway.url(), "--every", "1s", "--until", "2s", "--no-policy")
+        run = guard("watch", "--url", gateway.url(), "--every", "1s", "--until", "1s", "--no-policy")
     assert run.code == 10
     lines = run.out.splitlines()
     assert len(lines) == 1

@@ -115,6 +115,8 @@ def test_a_whole_rolling_upgrade(make_cluster: MakeCluster) -> None:
 
 def test_the_whole_cluster_goes_away_and_comes_back(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(OLD)
+    with watching(cluster, "--target", OLD, "--until", "verify") as landed:
+        assert landed.process.wait(timeout=60) == 0  # nothing is under way: the first look ends it
     with watching(cluster, "--target", OLD, "--timeout", "3s", "--until", "10m") as watch:
         watch.expect("first-look")
         for number in cluster.nodes:
