@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from guard.cli.options import usage
+from guard.cli.terminal import tell
 from guard.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def take_snapshot(
             usage(str(error))
     from guard.connector.collect import collect
     from guard.connector.errors import UrlError
-    from guard.connector.hosts import targets
+    from guard.connector.hosts import holds_password, targets
 
     if timeout.total_seconds() <= 0:
         usage("--timeout must be positive")
@@ -69,6 +70,11 @@ def take_snapshot(
         hosts = targets(list(urls or ()), os.environ, certs_dir)
     except UrlError as error:
         usage(str(error))
+    if any(holds_password(url) for url in urls or ()):
+        tell(
+            "warning: --url holds a password, which everybody on this machine can read in the list of "
+            "processes: use PGPASSFILE or PGPASSWORD"
+        )
     seconds = timeout.total_seconds()
     return within(lambda: collect(hosts, seconds, further=further, log=log), seconds)
 

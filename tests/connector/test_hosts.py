@@ -1,0 +1,274 @@
+"""Where to connect: URLs, services, certificate directories, names with several addresses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard.connector.collect import collect
+from guard.connector.errors import UrlError
+from guard.connector.hosts import holds_password, targets
+from guard.snapshot.model import Connection, Unavailable
+from tests.cluster.fake import Fake
+from tests.cluster.process import Run, guard
+from tests.connector.test_wire import FINAL
+from tests.faults import fault
+
+_SECRET = "PlantedPassw0rd"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://root:{_SECRET}@more@h/",
+        f"postgresql://root:x@{_SECRET}@h/",
+        f"postgresql://root:12/{_SECRET}@h/",
+        f"postgresql://root@corp:{_SECRET}@h/",
+        f"postgresql://root:a b@{_SECRET}/",
+    ],
+)
+@fault("a password with an unescaped @ or / in the URL", "usage error that repeats no part of it", 2,
+       group="Secrets")  # fmt: skip
+def test_pieces_of_a_password(url: str) -> Run:
+    run = guard("check", "--url", url, "--timeout", "1s")
+    assert _SECRET not in run.out + run.err
+    return run
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        ("postgresql://h1,/", "comma"),
+        ("postgresql://h1,,h2/", "comma"),
+        ("postgresql://h1:1,h2:2,h3/?port=1,2", "port"),
+        ("host=h1,h2,h3 port=1,2", "port"),
+        ("host=h1,h2 hostaddr=10.0.0.1", "hostaddr"),
+        ("host=h hostaddr=nowhere", "IP address"),
+        ("postgresql://h/?sslmode=verify_full", "sslmode"),
+        ("postgresql://h/?channel_binding=yes", "channel_binding"),
+        ("postgresql://h/?target_session_attrs=readonly", "target_session_attrs"),
+        ("postgresql://h\udcff/", "UTF-8"),
+        ("postgresql://h/?service=none-of-these", "service"),
+    ],
+)
+def test_what_libpq_would_refuse_is_a_usage_error(url: str, words: str) -> None:
+    with pytest.raises(UrlError, match=words):
+        targets([url], {"HOME": "/nonexistent"})
+
+
+def test_what_the_environment_may_say() -> None:
+    assert [t.host for t in targets([], {"GUARD_URL": "", "COCKROACH_URL": "host=h"})] == ["h"]
+    (target,) = targets([], {"PGHOST": "h", "PGPORT": "1", "PGOPTIONS": "-ccluster=system"})
+    assert (target.host, target.port, target.params["options"]) == ("h", 1, "-ccluster=system")
+    assert (
+        "target_session_attrs" not in targets(["host=h target_session_attrs=read-write"], {})[0].params
+    )
+
+
+def test_one_port_serves_all_hosts() -> None:
+    assert [(t.host, t.port) for t in targets(["host=a,b port=7"], {})] == [("a", 7), ("b", 7)]
+    assert [(t.host, t.port) for t in targets(["host=a,b port=7,"], {})] == [("a", 7), ("b", 26257)]
+
+
+# Service files.
+
+
+def _service(directory: Path, text: str) -> dict[str, str]:
+    file = directory / "pg_service.conf"
+    file.write_text(text)
+    return {"PGSERVICEFILE": str(file), "PGSERVICE": "mine"}
+
+
+def test_a_service_turns_no_verification_off(tmp_path: Path) -> None:
+    certificates = tmp_path / "certs"
+    certificates.mkdir()
+    (certificates / "ca.crt").touch()
+    environment = _service(tmp_path, "# a comment\n[other]\nhost=wrong\n[mine]\nhost=db\nuser=app\n")
+    (target,) = targets([], environment, str(certificates))
+    assert (target.host, target.port, target.sslmode) == ("db", 26257, "verify-full")
+    assert target.params["user"] == "app"
+
+
+def test_a_service_stands_between_the_url_and_the_environment(tmp_path: Path) -> None:
+    environment = _service(tmp_path, "[mine]\nhost=db\nuser=app\nsslmode=require\n")
+    (target,) = targets(
+        ["postgresql://other/"], environment | {"PGUSER": "env", "PGSSLMODE": "disable"}
+    )
+    assert (target.host, target.params["user"], target.sslmode) == ("other", "app", "require")
+
+
+@pytest.mark.parametrize("text", ["[mine]\nnonsense\n", "[mine]\nservice=again\n", "[other]\n"])
+def test_a_service_that_cannot_be_used(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UrlError, match="service"):
+        targets([], _service(tmp_path, text))
+
+
+# Certificate directories.
+
+
+def _certificates(directory: Path, *names: str) -> str:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (directory / name).touch()
+    return str(directory)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ((), "no ca.crt"),
+        (("client.root.crt", "client.root.key"), "no ca.crt"),
+        (("ca.crt", "client.root.crt"), "without its key"),
+        (("ca.crt", "client.root.key"), "without its certificate"),
+    ],
+)
+def test_a_certificate_directory_that_lacks_something(
+    tmp_path: Path, names: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(UrlError, match=words):
+        targets(["postgresql://root@h/"], {}, _certificates(tmp_path / "certs", *names))
+
+
+def test_a_certificate_directory_one_level_too_high(tmp_path: Path) -> None:
+    _certificates(tmp_path / "certs", "ca.crt")
+    with pytest.raises(UrlError, match="subdirectory certs"):
+        targets(["postgresql://root@h/"], {}, str(tmp_path))
+
+
+def test_a_url_that_needs_no_certificates_does_not_ask_for_them(tmp_path: Path) -> None:
+    directory = _certificates(tmp_path / "certs")
+    (target,) = targets(["postgresql://root@h/?sslmode=disable"], {"COCKROACH_CERTS_DIR": directory})
+    assert target.sslmode == "disable"
+
+
+@fault("a certificate directory without ca.crt, or one level too high", "usage error, no fall-back", 2,
+       group="TLS")  # fmt: skip
+def test_no_silent_fall_back(tmp_path: Path) -> list[Run]:
+    _certificates(tmp_path / "certs", "ca.crt")
+    options = ("--url", "postgresql://root@127.0.0.1:1/", "--timeout", "1s")
+    return [
+        guard("check", *options, "--certs-dir", str(tmp_path)),
+        guard("check", *options, "--certs-dir", _certificates(tmp_path / "empty")),
+    ]
+
+
+def test_system_certificates_need_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    from psycopg import pq
+
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    url = "postgresql://root@h/?sslmode=verify-full&sslrootcert=system"
+    monkeypatch.setattr(pq, "__impl__", "binary")
+    with pytest.raises(UrlError, match="SSL_CERT_FILE"):
+        targets([url], {})
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
+    assert targets([url], {})[0].params["sslrootcert"] == "system"
+
+
+# Passwords on the command line.
+
+
+@pytest.mark.parametrize(
+    ("url", "holds"),
+    [
+        ("postgresql://root@h/", False),
+        ("postgresql://root:x@h/", True),
+        ("postgresql://root@h/?password=x", True),
+        ("postgresql://root@h/?sslpassword=x", True),
+        ("host=h password=x", True),
+        ("nonsense", False),
+    ],
+)
+def test_a_password_in_a_url(url: str, holds: bool) -> None:
+    assert holds_password(url) is holds
+
+
+# Where a name leads.
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "local"),
+    [
+        ("localhost", None, True),
+        ("localhost", "127.0.0.1", True),
+        ("localhost", "203.0.113.7", False),
+        ("db.example", "127.0.0.1", True),
+        ("/run", None, True),
+        ("203.0.113.7", None, False),
+    ],
+)
+def test_a_name_says_nothing_about_where_it_leads(host: str, address: str | None, local: bool) -> None:
+    connection = Connection(host=host, port=1, server="", build=None, tls="off", address=address)
+    assert connection.is_local is local
+
+
+@contextlib.contextmanager
+def _silent(port: int, *addresses: str) -> Iterator[None]:
+    """Something listens at these addresses and never answers."""
+    with contextlib.ExitStack() as stack:
+        for address in addresses:
+            try:
+                stack.enter_context(socket.create_server((address, port)))
+            except OSError as error:
+                pytest.skip(f"this machine has no address {address}: {error}")
+        yield
+
+
+def _leading_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """A resolver of the test's own."""
+
+    def look(host: str, port: int, **_: Any) -> list[Any]:
+        assert host == "db.example"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+
+
+@pytest.mark.parametrize("dead", [1, 2, 4])
+def test_every_address_of_a_name_gets_its_turn(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, dead: int
+) -> None:
+    """The last address of a name answers; the ones before it accept and stay silent."""
+    silent = [f"127.0.0.{number}" for number in range(2, 2 + dead)]
+    _leading_to(monkeypatch, *silent, "127.0.0.1")
+    with fake.gateway(FINAL) as gateway, _silent(gateway.port, *silent):
+        url = f"postgresql://root@db.example:{gateway.port}/?sslmode=disable"
+        snapshot = collect(targets([url], {}), 20)
+    assert isinstance(snapshot.connection, Connection)
+    assert (snapshot.connection.host, snapshot.connection.address) == ("db.example", "127.0.0.1")
+
+
+def test_silence_names_every_address_and_the_likely_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        _leading_to(monkeypatch, "127.0.0.1", "127.0.0.2")
+        snapshot = collect(targets([f"postgresql://root@db.example:{port}/?sslmode=disable"], {}), 1.0)
+    assert isinstance(snapshot.connection, Unavailable)
+    assert "127.0.0.1: " in snapshot.connection.message
+    assert "127.0.0.2: " in snapshot.connection.message
+    assert "quorum" in snapshot.connection.message
+
+
+def test_the_environment_of_libpq_does_not_choose_the_session(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """read-write would refuse guard's session; a foreign encoding or date style changes no answer."""
+    for name, value in {
+        "PGTARGETSESSIONATTRS": "read-write",
+        "PGCLIENTENCODING": "LATIN1",
+        "PGDATESTYLE": "ISO, DMY",
+        "PGTZ": "Asia/Tokyo",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with fake.gateway(FINAL) as gateway:
+        snapshot = collect(targets([gateway.url()], dict(os.environ)), 20)
+    assert isinstance(snapshot.connection, Connection)
+    assert not isinstance(snapshot.gossip_nodes, Unavailable)
