@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-__all__ = ["COMMANDS", "build"]
+__all__ = ["COMMANDS", "asked", "build"]
 
 COMMANDS: Final[dict[str, str]] = {
     "check": "May the next upgrade step go ahead? The main job.",
@@ -45,7 +46,30 @@ class _LazyGroup(TyperGroup):
         module = import_module(f"guard.cli.commands.{cmd_name}")
         command = typer.main.get_command(module.app)
         command.short_help = COMMANDS[cmd_name]
+        _without_markup(command)
         return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - click's signature
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+
+def _without_markup(command: Any) -> None:  # noqa: ANN401 - a click command
+    """Help as it was written: markup would eat ``[tool.guard]`` and ``[default: 30m]``."""
+    command.rich_markup_mode = None
+    for each in getattr(command, "commands", {}).values():
+        _without_markup(each)
+
+
+def asked(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with ``help`` and ``help COMMAND`` read as people mean them."""
+    if list(arguments[:1]) == ["help"]:
+        return [*arguments[1:2], "--help"]
+    return list(arguments)
 
 
 def _only_listing(name: str) -> bool:
@@ -62,14 +86,15 @@ def _placeholder(name: str) -> Any:  # noqa: ANN401 - a click command
 def _version(wanted: bool) -> None:
     if wanted:
         from guard import __version__
+        from guard.cli.terminal import emit
 
-        typer.echo(f"guard {__version__}")
+        emit(f"guard {__version__}\n")
         raise typer.Exit
 
 
 def _root(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        False, "-V", "--version", callback=_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
     """Pre-flight guard for CockroachDB upgrades: may the next step go ahead?"""
@@ -83,6 +108,7 @@ def build() -> Any:  # noqa: ANN401 - a click group
         no_args_is_help=True,
         pretty_exceptions_enable=False,  # a traceback with local variables would show passwords
         rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
     return typer.main.get_command(app)

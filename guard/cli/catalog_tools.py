@@ -10,10 +10,8 @@ import textwrap
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from guard.cli.options import usage
-from guard.cli.process import emit
+from guard.cli.terminal import Laid, emit, emit_lines, tell
 from guard.decision.result import ExitCode
 
 if TYPE_CHECKING:
@@ -69,7 +67,7 @@ def open_catalog(extra: Path | None) -> Catalog:
         usage(str(error))
     for age in catalog.ages(dt.datetime.now(dt.UTC)):
         if age.stale:
-            typer.echo(f"Warning: {age.reason}; newer ones are unknown to guard", err=True)
+            tell(f"warning: {age.reason}; newer ones are unknown to guard")
     return catalog
 
 
@@ -107,20 +105,22 @@ def read_series(text: str) -> Series:
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print a result as text; a reader that has gone away is no error."""
-    emit("".join(f"{line}\n" for line in lines))
+    emit_lines(lines)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     """Print a value as indented JSON."""
     import json
 
-    emit(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    from guard.report.plain import escape_json
+
+    emit(escape_json(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
 
 
-def wrap(label: str, text: str, *, indent: int = 3, width: int = 100) -> str:
+def wrap(label: str, text: str, *, indent: int = 3, width: int = 100) -> Laid:
     """Lay a text out in lines behind a label of ten columns."""
     first = " " * indent + f"{label:<10}"
-    return textwrap.fill(
+    filled = textwrap.fill(
         " ".join(text.split()),
         width=width,
         initial_indent=first,
@@ -128,3 +128,4 @@ def wrap(label: str, text: str, *, indent: int = 3, width: int = 100) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return Laid(filled)

@@ -10,6 +10,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 __all__ = [
+    "NO_LIMIT",
     "CertsDir",
     "DebugZip",
     "LogFormat",
@@ -19,29 +20,72 @@ __all__ = [
     "Url",
     "Verbose",
     "duration",
+    "duration_or_none",
+    "node_id",
     "usage",
 ]
 
-_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)?", re.ASCII)
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PIECE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s?([a-z]*)", re.ASCII)
+_SECONDS: Final = {
+    **dict.fromkeys(("ms",), 0.001),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+}
+_LONGEST: Final = 3650 * 86400.0
 
 
 def duration(text: str | dt.timedelta) -> dt.timedelta:
-    """Read ``30s``, ``20m`` or ``1h``. A default comes as a timedelta already.
+    """Read ``30s``, ``5min``, ``1h30m`` or ``2d``. A default comes as a timedelta already.
 
     A number without a unit is refused: whoever writes 45 may mean minutes.
 
     Raises:
-        typer.BadParameter: anything else.
+        typer.BadParameter: anything else, or more than ten years.
     """
     if isinstance(text, dt.timedelta):
         return text
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is not a duration such as 30s, 20m or 1h")
-    if match[2] is None and float(match[1]):
-        raise typer.BadParameter(f"{text!r} has no unit: write {match[1]}s, {match[1]}m or {match[1]}h")
-    return dt.timedelta(seconds=float(match[1]) * _SECONDS.get(match[2], 1.0))
+    seconds, rest = 0.0, text.strip().lower()
+    while rest or not text.strip():
+        piece = _PIECE.match(rest)
+        if piece is None or (piece[2] and piece[2] not in _SECONDS):
+            raise typer.BadParameter(f"{text[:40]!r} is not a duration such as 30s, 5min or 1h30m")
+        if not piece[2] and float(piece[1]):
+            one = piece[1]
+            raise typer.BadParameter(f"{text[:40]!r} has no unit: write {one}s, {one}m or {one}h")
+        seconds += float(piece[1]) * _SECONDS.get(piece[2], 1.0)
+        rest = rest[piece.end() :].lstrip()
+    if seconds > _LONGEST:
+        raise typer.BadParameter(f"{text[:40]!r} is longer than ten years")
+    return dt.timedelta(seconds=seconds)
+
+
+NO_LIMIT: Final = dt.timedelta.max
+"""What ``none`` stands for where a limit can be left out."""
+
+
+def duration_or_none(text: str | dt.timedelta) -> dt.timedelta:
+    """Read a duration as `duration` does, or ``none`` for no limit.
+
+    Raises:
+        typer.BadParameter: anything else.
+    """
+    if isinstance(text, str) and text.strip().lower() == "none":
+        return NO_LIMIT
+    return duration(text)
+
+
+def node_id(text: str | int) -> int:
+    """Read a node's id, ``3`` or ``n3``.
+
+    Raises:
+        typer.BadParameter: anything else.
+    """
+    digits = str(text).strip().lower().removeprefix("n")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and int(digits)):
+        raise typer.BadParameter(f"{str(text)[:40]!r} is not the id of a node such as 3 or n3")
+    return int(digits)
 
 
 def usage(message: str) -> NoReturn:
@@ -90,7 +134,13 @@ DebugZip = Annotated[
 ]
 Timeout = Annotated[
     dt.timedelta,
-    typer.Option("--timeout", parser=duration, metavar="TIME", help="Wall clock for the whole look."),
+    typer.Option(
+        "--timeout",
+        parser=duration,
+        metavar="TIME",
+        show_default="30s",
+        help="Wall clock for the whole look.",
+    ),
 ]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log to standard error.")]
 LogFormatOption = Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
+from guard.cli.terminal import tell
 from guard.cluster.finalization import Finalization, finalize_by_hand
 from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
@@ -113,5 +114,5 @@ def read_position(
     try:
         return position_of(take_snapshot(url, snapshot, certs_dir, timeout, debug_zip=debug_zip))
     except Unreadable as error:
-        typer.echo(f"Error: cannot tell where the cluster stands: {error}", err=True)
+        tell(f"cannot tell where the cluster stands: {error}")
         raise typer.Exit(ExitCode.UNKNOWN) from error

@@ -1,4 +1,8 @@
-"""The process around a command: signals, a closed or foreign standard output, the exit code."""
+"""The process around a command: signals, a closed or foreign standard output, the exit code.
+
+Signals end the process from their handler. An exception instead could be swallowed on its way, by a
+library's clean-up or a destructor, and the report would be printed after all.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,17 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
-__all__ = ["Interrupted", "emit", "run"]
+from guard.cli.terminal import committed, emit, plain_line, tell
+
+__all__ = ["Interrupted", "at_interrupt", "emit", "run", "uninterrupted"]
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_at_interrupt: list[Callable[[], object]] = []
+_interrupted = 0
 
 
 class Interrupted(BaseException):
@@ -19,12 +30,14 @@ class Interrupted(BaseException):
 
 def run() -> NoReturn:
     """Run the command line and exit with its code; 130 and 143 after SIGINT and SIGTERM."""
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or `guard … &` in a script
+            signal.signal(number, _on_signal)
     _prepare_streams()
-    from guard.cli.app import build
-
     try:
-        code = build()(standalone_mode=False, prog_name="guard")
+        from guard.cli.app import asked, build
+
+        code = build()(asked(sys.argv[1:]), standalone_mode=False, prog_name="guard")
     except KeyboardInterrupt:
         _leave(130)
     except Interrupted:
@@ -32,6 +45,37 @@ def run() -> NoReturn:
     except Exception as error:  # noqa: BLE001 - usage errors have no common class to name
         _leave(_exit_code_of(error))
     _leave(code if isinstance(code, int) else 0)
+
+
+def at_interrupt(clean: Callable[[], object]) -> None:
+    """Have something put in order before a signal ends the process, such as the terminal's state."""
+    _at_interrupt.append(clean)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put off SIGINT and SIGTERM while a file is written, so that no part of one is left behind."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _on_signal(number: int, _frame: FrameType | None) -> None:
+    global _interrupted
+    _interrupted += 1
+    # A verdict that has begun to be written is written to its end and is the exit code, unless
+    # nobody reads it and the signal comes again.
+    if committed() and _interrupted == 1:
+        return
+    for clean in reversed(_at_interrupt):
+        with contextlib.suppress(Exception):
+            clean()
+    os._exit(128 + number)
 
 
 def _prepare_streams() -> None:
@@ -56,23 +100,52 @@ def _written_out(error: UnicodeError) -> tuple[str, int]:
     return "".join(f"\\u{high:02x}{low:02x}" for high, low in pairs), error.end
 
 
-def _on_sigterm(_signal: int, _frame: FrameType | None) -> None:
-    raise Interrupted
-
-
 def _exit_code_of(error: Exception) -> int:
-    """The exit code for an exception that left the command, after showing a usage error."""
+    """The exit code for an exception that left the command, after saying what was wrong."""
     from typer import Abort, Exit
 
     if isinstance(error, Exit):
         return error.exit_code
     if isinstance(error, Abort):
         return 130
-    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-    if callable(show) and isinstance(code, int):  # click's usage errors, whoever vendors click
-        show()
+    code = getattr(error, "exit_code", None)
+    if callable(getattr(error, "show", None)) and isinstance(code, int):
+        _tell_usage(error)  # click's usage errors, whoever vendors click
         return code
-    raise error
+    _tell_bug(error)
+    return 1
+
+
+def _tell_usage(error: Exception) -> None:
+    import io
+
+    message = getattr(error, "message", None)
+    if isinstance(message, str):
+        error.message = plain_line(message)  # type: ignore[attr-defined]
+    shown = io.StringIO()
+    error.show(file=shown)  # type: ignore[attr-defined]
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write("".join(f"{plain_line(line)}\n" for line in shown.getvalue().splitlines()))
+
+
+def _tell_bug(error: Exception) -> None:
+    """A bug is no verdict: exit code 1. Where it happened, not what it said: that may hold secrets."""
+    place = "an unknown place"
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if "guard" in code.co_filename:
+            place = f"{code.co_filename.rpartition('/guard/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    tell(
+        f"a bug in guard, no verdict: {type(error).__name__} at {place}. Please report it; "
+        "GUARD_TRACEBACK=1 shows more."
+    )
+    if os.environ.get("GUARD_TRACEBACK"):
+        import traceback
+
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            tell(line)
 
 
 def _leave(code: int) -> NoReturn:
@@ -80,20 +153,7 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (BrokenPipeError, OSError, ValueError):
+        except (OSError, ValueError):
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
-
-
-def emit(text: str) -> None:
-    """Write a result to standard output; a reader that has gone away is no error, a full disk is."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.stderr.write(f"guard: cannot write the result: {error.strerror}\n")
-        _leave(2)

@@ -15,10 +15,19 @@ __all__ = ["known_ids", "read_target"]
 
 def read_target(target: str | None) -> Build | None:
     """Read ``--target``, with or without the v; anything that is no build is a usage error."""
-    from guard.versions import Build, VersionError
+    from guard.versions import Build, Series, VersionError
 
     if target is None:
         return None
+    try:
+        series = Series.parse(target)
+    except VersionError:
+        pass
+    else:
+        usage(
+            f"--target {target} is a series; the patch release is missing: v{series}.N, such as "
+            f"v{series}.0 (guard plan names the newest)"
+        )
     try:
         return Build.parse(target if target.startswith("v") else f"v{target}")
     except VersionError:

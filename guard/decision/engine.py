@@ -22,6 +22,7 @@ from guard.decision.policy.apply import Ids, Question, apply_policy, target_find
 from guard.decision.policy.rules import Policy, Thresholds
 from guard.decision.result import ClusterSummary, Decision, Finding, NodeSummary, Outcome, Step, Verdict
 from guard.decision.situation import Situation
+from guard.decision.snapshot_age import too_old
 from guard.snapshot.model import PASSING, Collected, Connection, Snapshot, Unavailable
 from guard.versions import Build, Series
 
@@ -45,6 +46,7 @@ def evaluate(
     policy: Policy | None = None,
     now: dt.datetime | None = None,
     expect_fingerprint: str | None = None,
+    max_age: dt.timedelta | None = None,
     timeline: bool = False,
 ) -> Decision:
     """Decide whether a step of an upgrade may go ahead.
@@ -61,6 +63,8 @@ def evaluate(
         policy: severities, targets and waivers that apply; none unless given.
         now: guard's own clock, to tell an expired waiver and an old catalog.
         expect_fingerprint: the fingerprint that was approved; block if the state has another.
+        max_age: how old the snapshot may be, by `now`, in a step that changes the cluster; older is
+            unknown. None, as without it, asks no age: for replays and studies.
         timeline: True to draw the timeline as well, for a report that shows it.
 
     Returns:
@@ -106,6 +110,7 @@ def evaluate(
         findings = _run_all(situation, checks)
     token = fingerprint(situation)
     findings += target_finding(policy, situation.target, step)
+    findings += too_old(snapshot, step, now, max_age)
     if expect_fingerprint is not None:
         findings += (moved(expect_fingerprint, token),)
     summary = _summary(snapshot, cluster)

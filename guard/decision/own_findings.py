@@ -25,6 +25,12 @@ OWN: Final[dict[str, str]] = {
         "apart which both allow and have the same fingerprint. Unknown if the state moved in between;\n"
         "--wait goes on until it holds still. Can never be waived: leave the option out instead."
     ),
+    "snapshot-age": (
+        "Is the snapshot young enough to permit anything? Made for --snapshot FILE only: in a step\n"
+        "that changes the cluster (start, next-node, finalize, rollback) a snapshot older than\n"
+        "--max-age, one hour unless said otherwise, permits nothing; what blocks still blocks.\n"
+        "--max-age none is for tests, studies and replays. Can never be waived: take a new snapshot."
+    ),
     "policy-target": (
         "May the policy's cluster go to this target? Made if the policy names targets; blocks a start\n"
         "and the next node if the target is none of them. The way back and the end need no\n"

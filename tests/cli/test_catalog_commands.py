@@ -370,5 +370,5 @@ def test_an_old_catalog_is_a_warning_on_standard_error(tmp_path: Path) -> None:
         'releases = [{ build = "v26.4.0", date = 2999-01-01, kind = "production" }]\n'
     )
     result = run("advisories", "--affecting", "v21.2.0", "--catalog", str(tmp_path))
-    assert "Warning: the catalog's releases are known until 2999-01-01" in result.stderr
-    assert "Warning" not in result.stdout
+    assert "warning: the catalog's releases are known until 2999-01-01" in result.stderr
+    assert "warning" not in result.stdout

@@ -45,6 +45,8 @@ def saved(seen: Snapshot, name: str = "snapshot.json") -> str:
 
 
 def run(*arguments: str, stdin: bytes | None = None) -> tuple[int, str, str]:
+    if "--snapshot" in arguments and "--max-age" not in arguments:
+        arguments = (*arguments, "--max-age", "none")  # the snapshots of these tests are old
     result = CliRunner().invoke(app, list(arguments), input=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -185,7 +187,12 @@ def test_a_terminal_gets_colours_unless_it_says_no(
         (("--target", "21"), "v21.2.1"),
         (("--target", "latest"), "v21.2.1"),
         (("--node", "0"), "--node"),
-        (("--node", "n1"), "--node"),
+        (("--node", "nn1"), "--node"),
+        (("--node", "n0"), "--node"),
+        (("--target", "21.2"), "patch release is missing"),
+        (("--max-age", "5m"), "--snapshot"),
+        (("--timeout", "99999999d"), "ten years"),
+        (("--timeout", "1h30x"), "duration"),
         (("--window", "soon"), "duration"),
         (("--window", "-5m"), "duration"),
         (("--timeout", "0s"), "positive"),
@@ -199,7 +206,7 @@ def test_a_terminal_gets_colours_unless_it_says_no(
         (("--snapshot", "s.json", "--wait", "5m"), "--wait"),
         (("--snapshot", "s.json", "--settle", "5s"), "--settle"),
         (("--url", "postgresql://127.0.0.1:1/", "--settle", "2h"), "at most 1h"),
-        (("--url", "postgresql://127.0.0.1:1/", "--wait", "999999999d"), "at most 31d"),
+        (("--url", "postgresql://127.0.0.1:1/", "--wait", "99d"), "at most 31d"),
         (("--snapshot", "s.json", "--expect-fingerprint", ""), "16 hexadecimal"),
         (("--snapshot", "s.json", "--expect-fingerprint", "0123"), "16 hexadecimal"),
         (("--snapshot", "s.json", "--accept", "capacity"), "--reason"),
@@ -473,11 +480,12 @@ def test_an_interrupt_while_looking_leaves_no_output(silent: int) -> None:
     url = f"postgresql://root@127.0.0.1:{silent}/?sslmode=disable"
     arguments = ["check", "--url", url, "--timeout", "1h", "-v", "--log-format", "json"]
     code = (
-        "import os, signal, sys, threading, psycopg\n"
+        "import os, signal, sys, threading\n"
+        "import guard.connector.collect as collect\n"
         "def connect(*_, **__):\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "    signal.pause()\n"
-        "psycopg.connect = connect\n"
+        "    threading.Event().wait()\n"
+        "collect.connect = connect\n"
         f"sys.argv = ['guard', *{arguments!r}]\n"
         "from guard.cli import main\n"
         "main()\n"

@@ -77,7 +77,7 @@ def test_a_collected_file_replays_to_the_same_findings(fake: Fake, name: str, tm
         live = guard("check", "--url", url, "--format", "json", "--timeout", "20s")
     assert (collected.code, collected.out, collected.err) == (0, "", "")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    offline = guard("check", "--snapshot", str(file), "--format", "json")
+    offline = guard("check", "--snapshot", str(file), "--max-age", "1h", "--format", "json")
     assert offline.code == live.code
     ours, theirs = offline.json, live.json
     for report in (ours, theirs):

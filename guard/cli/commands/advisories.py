@@ -17,6 +17,7 @@ from guard.cli.catalog_tools import (
     wrap,
 )
 from guard.cli.options import usage
+from guard.cli.terminal import tell
 from guard.decision.result import ExitCode
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def advisories(
             print_lines(["", *on_the_way])
     unknown = [reason for reason in map(known.advisories_missing, named) if reason]
     for reason in unknown:
-        typer.echo(f"The list may be incomplete: {reason}", err=True)
+        tell(f"the list may be incomplete: {reason}")
     raise typer.Exit(ExitCode.UNKNOWN if unknown else ExitCode.ALLOW)
 
 

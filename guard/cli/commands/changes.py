@@ -19,6 +19,7 @@ from guard.cli.options import (
     Verbose,
     usage,
 )
+from guard.cli.terminal import tell
 from guard.decision.result import ExitCode, FailOn
 from guard.report.changes import Format
 
@@ -67,7 +68,7 @@ def changes(
     """
     from guard.cli.catalog_tools import open_catalog, read_series
     from guard.cli.logging import logger
-    from guard.cli.process import emit
+    from guard.cli.terminal import emit
     from guard.report.changes import renderer
     from guard.report.interface import Options
 
@@ -109,17 +110,16 @@ def further_for(catalog: Catalog, target: Series) -> Further:
 def _judged(catalog: Catalog, target: Series, seen: Snapshot) -> ChangesReport:
     from guard.cluster.missing import NotCollected
     from guard.cluster.picture import Cluster
-    from guard.report.plain import plain
     from guard.snapshot.model import Unavailable
 
     if isinstance(seen.connection, Unavailable):
-        typer.echo(f"guard: no connection: {plain(seen.connection.message)}", err=True)
+        tell(f"no connection: {seen.connection.message}")
         raise typer.Exit(ExitCode.UNKNOWN)
     cluster = Cluster.of(seen)
     try:
         source = cluster.version.series
     except NotCollected as error:
-        typer.echo(f"guard: cannot tell where the cluster stands: {plain(error)}", err=True)
+        tell(f"cannot tell where the cluster stands: {error}")
         raise typer.Exit(ExitCode.UNKNOWN) from error
     return _report(catalog, source, target, cluster)
 

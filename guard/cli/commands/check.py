@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TextIO
 import typer
 
 from guard.cli.options import (
+    NO_LIMIT,
     CertsDir,
     DebugZip,
     LogFormat,
@@ -20,12 +21,15 @@ from guard.cli.options import (
     Url,
     Verbose,
     duration,
+    duration_or_none,
+    node_id,
     usage,
 )
 from guard.decision.result import FailOn, Step
 from guard.report import Format
 
 if TYPE_CHECKING:
+    from guard.decision.policy.rules import Policy
     from guard.snapshot.model import Snapshot
 
 __all__ = ["app"]
@@ -47,7 +51,7 @@ def check(
         typer.Option(metavar="vX.Y.Z", help="The build being moved to; needed for --step start."),
     ] = None,
     node: Annotated[
-        int | None, typer.Option(min=1, metavar="ID", help="The node about to be restarted.")
+        int | None, typer.Option(parser=node_id, metavar="ID", help="The node about to be restarted.")
     ] = None,
     window: Annotated[
         dt.timedelta | None,
@@ -55,6 +59,15 @@ def check(
             parser=duration,
             metavar="TIME",
             help="How far ahead a scheduled backup counts as due. [default: 30m]",
+        ),
+    ] = None,
+    max_age: Annotated[
+        dt.timedelta | None,
+        typer.Option(
+            parser=duration_or_none,
+            metavar="TIME",
+            help="With --snapshot: how old it may be to permit a step that changes the cluster; none "
+            "for replays and studies. [default: 1h]",
         ),
     ] = None,
     timeout: Timeout = dt.timedelta(seconds=30),
@@ -156,6 +169,9 @@ def check(
     except PolicyError as error:
         usage(plain(error))
     log = logger(verbose, log_format)
+    oldest = _oldest(snapshot, debug_zip, max_age, rules)
+    if oldest == NO_LIMIT:
+        origin = (*origin, "--max-age none: the age of the snapshot was not asked")
 
     def further(seen: Snapshot) -> frozenset[str]:
         from guard.decision.further_sections import further_sections
@@ -177,6 +193,7 @@ def check(
             policy=rules,
             now=dt.datetime.now(dt.UTC),
             expect_fingerprint=expect_fingerprint,
+            max_age=oldest if oldest != NO_LIMIT else None,
             timeline=output is Format.HTML,
         )
         return msgspec.structs.replace(found, notices=(*origin, *found.notices))
@@ -198,6 +215,17 @@ def check(
     )
     emit(renderer(output)(decision, options))
     raise typer.Exit(decision.exit_code(fail_on))
+
+
+def _oldest(
+    snapshot: str | None, debug_zip: str | None, max_age: dt.timedelta | None, rules: Policy
+) -> dt.timedelta | None:
+    """How old what was seen may be; None where no age is asked."""
+    if max_age is None:
+        return rules.thresholds.max_age if snapshot is not None else None
+    if snapshot is None and debug_zip is None:
+        usage("--max-age is about --snapshot FILE: a cluster is looked at now")
+    return max_age
 
 
 def _validate_fingerprint(token: str | None) -> None:

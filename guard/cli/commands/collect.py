@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guard.cli.options import CertsDir, DebugZip, LogFormat, LogFormatOption, Timeout, Url, Verbose
+from guard.cli.terminal import tell
 
 if TYPE_CHECKING:
     from guard.connector.collect import Further
@@ -44,13 +45,17 @@ def collect(
     code 11 if the cluster could not be reached (the file then says why).
     """
     from guard.cli.logging import logger
-    from guard.cli.process import emit
+    from guard.cli.output import refuse_impossible
+    from guard.cli.process import uninterrupted
     from guard.cli.source import take_snapshot
+    from guard.cli.terminal import emit
     from guard.decision.result import ExitCode
     from guard.files import write
     from guard.snapshot.file import encode
     from guard.snapshot.model import Unavailable
 
+    if output != "-":
+        refuse_impossible(Path(output))
     log = logger(verbose, log_format)
     snapshot = take_snapshot(url, None, certs_dir, timeout, log, _further(changes_to), debug_zip)
     data = encode(snapshot)
@@ -58,14 +63,13 @@ def collect(
         emit(data.decode())
     else:
         try:
-            write(Path(output), data)
+            with uninterrupted():
+                write(Path(output), data)
         except OSError as error:
-            typer.echo(f"guard: cannot write {output}: {error.strerror}", err=True)
+            tell(f"cannot write {output}: {error.strerror}")
             raise typer.Exit(ExitCode.USAGE) from None
     if isinstance(snapshot.connection, Unavailable):
-        from guard.report.plain import plain
-
-        typer.echo(f"guard: no connection: {plain(snapshot.connection.message)}", err=True)
+        tell(f"no connection: {snapshot.connection.message}")
         raise typer.Exit(ExitCode.UNKNOWN)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from guard.cli.options import usage
+from guard.cli.terminal import tell
 from guard.decision.result import ExitCode
 
 __all__ = ["TEMPLATE", "app"]
@@ -38,6 +39,8 @@ capacity-free = "15%"
 backup-age = "24h"
 # How long the cluster may be of two series, and an upgrade begun but not finalized, before guard warns.
 mixed-for = "4h"
+# How old a snapshot file may be to permit anything (--max-age overrides it).
+max-age = "1h"
 unfinalized-for = "3d"
 
 [severity]
@@ -78,7 +81,7 @@ def init_command(
         usage(f"{file} exists; --force replaces it")
     except OSError as error:
         usage(f"{file}: cannot be written: {error.strerror}")
-    typer.echo(f"guard: wrote {file}", err=True)
+    tell(f"wrote {file}")
 
 
 @app.command("check")
@@ -95,7 +98,7 @@ def check_command(
     """
     from guard.catalog import load
     from guard.cli.policy_file import discover, load_policy
-    from guard.cli.process import emit
+    from guard.cli.terminal import emit
     from guard.decision.checks import ALL
     from guard.decision.policy.apply import Ids, problems
     from guard.decision.policy.rules import PolicyError

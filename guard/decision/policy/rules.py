@@ -36,7 +36,7 @@ __all__ = [
 OWN_IDS: Final = frozenset({"policy-target"})
 """Findings that come from the policy itself and not from a check."""
 
-NEVER: Final = frozenset({"visibility", "step", "fingerprint", "settle"})
+NEVER: Final = frozenset({"visibility", "step", "fingerprint", "settle", "snapshot-age"})
 """Ids that no policy can waive or lower: without sight there is nothing to judge."""
 
 
@@ -73,6 +73,7 @@ class Thresholds:
         settle: how long a restarted node must be back before the next one goes.
         mixed_for: how long a cluster may be of two series before guard warns.
         unfinalized_for: how long an upgrade may be under way before guard warns.
+        max_age: how old a snapshot file may be to permit anything.
     """
 
     window: dt.timedelta = dt.timedelta(minutes=30)
@@ -81,6 +82,7 @@ class Thresholds:
     settle: dt.timedelta = dt.timedelta(seconds=60)
     mixed_for: dt.timedelta = dt.timedelta(hours=4)
     unfinalized_for: dt.timedelta = dt.timedelta(days=3)
+    max_age: dt.timedelta = dt.timedelta(hours=1)
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):

@@ -49,6 +49,7 @@ class ThresholdTable(Table, frozen=True):
     settle: str | None = None
     capacity_free: float | str | None = None
     backup_age: str | None = None
+    max_age: str | None = None
     mixed_for: str | None = None
     unfinalized_for: str | None = None
 
@@ -178,6 +179,7 @@ def _thresholds(table: ThresholdTable, source: str) -> Thresholds:
         window=_duration("window", table.window, default.window, source),
         settle=_duration("settle", table.settle, default.settle, source),
         backup_age=_duration("backup-age", table.backup_age, default.backup_age, source),
+        max_age=_duration("max-age", table.max_age, default.max_age, source),
         mixed_for=_duration("mixed-for", table.mixed_for, default.mixed_for, source),
         unfinalized_for=_duration(
             "unfinalized-for", table.unfinalized_for, default.unfinalized_for, source
