@@ -66,7 +66,7 @@ def check(
         typer.Option(
             parser=duration_or_none,
             metavar="TIME",
-            help="With --snapshot: how old it may be to permit a step that changes the cluster; none "
+            help="With --snapshot and --debug-zip: how old it may be to permit a step that changes the cluster; none "
             "for replays and studies. [default: 1h]",
         ),
     ] = None,
@@ -221,11 +221,11 @@ def _oldest(
     snapshot: str | None, debug_zip: str | None, max_age: dt.timedelta | None, rules: Policy
 ) -> dt.timedelta | None:
     """How old what was seen may be; None where no age is asked."""
-    if max_age is None:
-        return rules.thresholds.max_age if snapshot is not None else None
     if snapshot is None and debug_zip is None:
-        usage("--max-age is about --snapshot FILE: a cluster is looked at now")
-    return max_age
+        if max_age is not None:
+            usage("--max-age is about --snapshot and --debug-zip: a cluster is looked at now")
+        return None
+    return max_age if max_age is not None else rules.thresholds.max_age
 
 
 def _validate_fingerprint(token: str | None) -> None:
