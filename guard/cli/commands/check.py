@@ -66,7 +66,7 @@ def check(
         typer.Option(
             parser=duration_or_none,
             metavar="TIME",
-            help="With --snapshot and --debug-zip: how old it may be to permit a step that changes the cluster; none "
+            help="With --snapshot and --debug-zip: how old it may be to permit a step; none "
             "for replays and studies. [default: 1h]",
         ),
     ] = None,
