@@ -164,7 +164,10 @@ def job(
 
 
 def schedule(
-    schedule_id: int = 501, next_run: dt.datetime | None = IN_TEN_MINUTES, label: str = "nightly"
+    schedule_id: int = 501,
+    next_run: dt.datetime | None = IN_TEN_MINUTES,
+    label: str = "nightly",
+    recurrence: str = "@hourly",
 ) -> model.ScheduleRow:
     """A BACKUP schedule; paused with ``next_run=None``."""
     return model.ScheduleRow(
@@ -172,7 +175,7 @@ def schedule(
         label=label,
         status="PAUSED" if next_run is None else "ACTIVE",
         next_run=next_run,
-        recurrence="@hourly",
+        recurrence=recurrence,
         owner="root",
     )
 
