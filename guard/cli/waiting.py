@@ -24,6 +24,7 @@ __all__ = ["Patience", "Progress", "Teller", "watch"]
 _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 30.0
 _LAST_LOOK: Final = 5.0
+_SHORTEST_LOOK: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,13 @@ class Patience:
     settle: float = 0.0
     timeout: float = 30.0
 
-    @property
-    def reserve(self) -> float:
-        """What is kept of the wait for the last look, which would otherwise be cut short."""
-        return min(self.timeout, _LAST_LOOK, self.wait / 5)
+    def reserve(self, look: float) -> float:
+        """What is kept of the wait for the last look, which would otherwise be cut short.
+
+        Half as much again as the looks before it took (`look`, in seconds), so that the last one ends
+        with the wait and not long before it.
+        """
+        return min(max(look * 1.5, _SHORTEST_LOOK), self.timeout, _LAST_LOOK, self.wait / 5)
 
 
 class Teller(Protocol):
@@ -88,24 +92,30 @@ def watch(
     end = begin + patience.wait
     pause = _FIRST_PAUSE
     decision = look(patience.timeout)
+    took = clock() - begin
     waited = False
     try:
         while True:
-            over = end - clock() <= patience.reserve or not decision.worth_waiting(fail_on)
+            reserve = patience.reserve(took)
+            over = end - clock() <= reserve or not decision.worth_waiting(fail_on)
             if over and decision.verdict is Verdict.ALLOW and patience.settle:
                 if tell is not None:
                     tell.settling(decision, patience.settle)
                 sleep(patience.settle)
                 decision = _agreed(decision, look(patience.timeout))
             left = end - clock()
-            if left <= patience.reserve or not decision.worth_waiting(fail_on):
+            if left <= reserve or not decision.worth_waiting(fail_on):
                 break
             waited = True
             if tell is not None:
                 tell.waiting(decision, left)
-            sleep(min(pause, left - patience.reserve))
+            room = left - reserve
+            # No look fits between this one and the last: wait for the last.
+            sleep(room if room - pause <= took else pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-            decision = look(min(patience.timeout, max(end - clock(), patience.reserve)))
+            started = clock()
+            decision = look(min(patience.timeout, max(end - started, reserve)))
+            took = clock() - started
     finally:
         if tell is not None:
             tell.done()

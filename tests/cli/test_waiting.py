@@ -414,3 +414,12 @@ def test_what_is_waited_for_cannot_forge_a_line() -> None:
     Progress(stream, terminal=False, utcnow=world.now).waiting(decision, 10)
     assert stream.getvalue().count("\n") == 1
     assert "\x1b" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("clears", [11.0, 12.5, 13.4])
+def test_a_short_wait_looks_until_it_is_over(clears: float) -> None:
+    """A look takes a second here: the last one begins a second and a half before the end."""
+    world = World(backup_until(clears))
+    decision = world.watch(wait=15)
+    assert decision.verdict is Verdict.ALLOW
+    assert world.elapsed <= 15

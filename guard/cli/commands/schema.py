@@ -20,11 +20,14 @@ class Which(StrEnum):
     CHANGES = "changes"
     WATCH = "watch"
     FLEET = "fleet"
+    WINDOWS = "windows"
+    PLAN = "plan"
+    RESTORE = "restore"
 
 
 @app.command()
 def schema(which: Annotated[Which, typer.Argument(help="The schema to print.")]) -> None:
-    """Print the JSON Schema of the report, of the snapshot or of what changes and fleet print."""
+    """Print the JSON Schema of the report, of the snapshot or of what another command prints."""
     import json
 
     from guard.cli.process import emit
@@ -37,6 +40,12 @@ def schema(which: Annotated[Which, typer.Argument(help="The schema to print.")])
         from guard.report.watch_lines import schema as found
     elif which is Which.FLEET:
         from guard.report.fleet.json import schema as found
+    elif which is Which.WINDOWS:
+        from guard.cli.answers import windows_schema as found
+    elif which is Which.PLAN:
+        from guard.cli.answers import plan_schema as found
+    elif which is Which.RESTORE:
+        from guard.cli.answers import restore_schema as found
     else:
         from guard.snapshot.file import schema as found
     emit(json.dumps(found(), indent=2) + "\n")
