@@ -8,13 +8,14 @@ afterwards, and is told while a patch of its series repairs it, whatever runs no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from guard.catalog import releases
 from guard.catalog.affected import affects
 from guard.catalog.answers import Answer
+from guard.catalog.edges import ANY, decides, edges_of
 from guard.catalog.records import Category, Trigger
 from guard.catalog.releases import build_of
 
@@ -25,24 +26,7 @@ if TYPE_CHECKING:
     from guard.catalog.records import Advisory, AffectedRange, Condition, Edge, SeriesRecord
     from guard.versions import Build, Series
 
-__all__ = [
-    "ANY",
-    "Bite",
-    "avoids",
-    "decides",
-    "destroys",
-    "edges_of",
-    "forbids",
-    "in_target",
-    "on_edges",
-    "prepares",
-    "repaired_in",
-]
-
-ANY = "any"
-"""An edge's source or target that stands for every series."""
-
-Step = Literal["start", "next-node", "finalize", "rollback", "verify"]
+__all__ = ["Bite", "destroys", "in_target", "on_edges", "repaired_in"]
 
 
 class Bite(msgspec.Struct, frozen=True):
@@ -79,39 +63,6 @@ class Bite(msgspec.Struct, frozen=True):
         own = self.edge.conditions if self.edge is not None else ()
         ranges = tuple(each for affected in self.ranges[:1] for each in affected.conditions)
         return (*own, *self.advisory.conditions, *ranges)
-
-
-def edges_of(advisory: Advisory, source: Series, target: Series) -> Iterator[Edge]:
-    """Yield the edges of an advisory that lie on this hop; a patch upgrade is a hop within a series."""
-    for edge in advisory.edges:
-        if edge.source in (ANY, str(source)) and edge.target in (ANY, str(target)):
-            yield edge
-
-
-def decides(edge: Edge) -> Literal["target", "running", "edge"]:
-    """Which build makes an edge bite."""
-    return "edge" if edge.target_affected_only is False else edge.bites
-
-
-def forbids(edge: Edge) -> bool:
-    """True for an edge that blocks a step of the way forward, and that another target avoids."""
-    forward = not {"start", "next-node", "finalize"}.isdisjoint(edge.steps)
-    return forward and edge.effect == "block" and decides(edge) != "running"
-
-
-def avoids(advisory: Advisory, edge: Edge) -> bool:
-    """True for an edge of a hazard that a plan avoids, where a patch repairs it, even if it warns."""
-    if not advisory.is_hazard:
-        return False
-    forward = not {"start", "next-node", "finalize"}.isdisjoint(edge.steps)
-    return forward and decides(edge) == "target"
-
-
-def prepares(advisory: Advisory, edge: Edge) -> bool:
-    """True for an edge for whose sake the old series is patched first."""
-    if not advisory.is_hazard:
-        return forbids(edge)
-    return decides(edge) == "running" and "start" in edge.steps
 
 
 def destroys(advisory: Advisory) -> bool:

@@ -15,10 +15,10 @@ import msgspec
 
 from guard.catalog.affected import affects
 from guard.catalog.answers import Answer
-from guard.catalog.bites import ANY, decides
 from guard.catalog.change_records import ChangesFile
 from guard.catalog.changes_lint import changes_problems
 from guard.catalog.dates import unjustified
+from guard.catalog.edges import ANY, decides
 from guard.catalog.errors import CatalogError
 from guard.catalog.files import find_files
 from guard.catalog.hops import expected_sources, upgrade_allowed

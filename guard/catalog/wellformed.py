@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guard.catalog.bites import ANY
 from guard.catalog.change_records import ChangesFile
+from guard.catalog.edges import ANY
 from guard.catalog.records import Advisory, SeriesRecord
 from guard.versions import Build, Series, VersionError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guard.catalog.edges import ANY, decides
 from guard.catalog.records import (
     FeatureCondition,
     JobCondition,
@@ -17,9 +18,9 @@ from guard.catalog.records import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from guard.catalog.records import Advisory, AffectedRange, Condition
+    from guard.catalog.records import Advisory, AffectedRange, Condition, Edge
 
-__all__ = ["condition_text", "conditions_text", "range_text", "ranges_text"]
+__all__ = ["condition_text", "conditions_text", "edge_text", "range_text", "ranges_text"]
 
 
 def range_text(affected: AffectedRange) -> str:
@@ -27,10 +28,24 @@ def range_text(affected: AffectedRange) -> str:
     if affected.fixed is not None:
         return f"{affected.introduced} up to before {affected.fixed}"
     if affected.last_affected is None:
-        return f"{affected.introduced} and later"
+        return f"{affected.introduced} and later of v{affected.series}"
     if affected.introduced == affected.last_affected:
         return f"{affected.introduced}, not repaired in v{affected.series}"
     return f"{affected.introduced} to {affected.last_affected}, not repaired in v{affected.series}"
+
+
+def edge_text(edge: Edge) -> str:
+    """Say when an edge bites, in which steps, and what it does: a sentence without its end."""
+    names = [f"v{text}" if text != ANY else "any version" for text in (edge.source, edge.target)]
+    way = f"from {names[0]} to {names[1]}"
+    what = {
+        "target": f"going {way}, to an affected build",
+        "running": f"going {way}, restarting a node that runs an affected build",
+        "edge": f"going {way}, whatever the builds",
+    }[decides(edge)]
+    conditions = f", if {conditions_text(edge.conditions)}" if edge.conditions else ""
+    does = "blocks" if edge.effect == "block" else "warns"
+    return f"{what}{conditions}: {does} at {', '.join(edge.steps)}"
 
 
 def ranges_text(advisory: Advisory) -> str:

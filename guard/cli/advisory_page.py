@@ -38,18 +38,15 @@ def advisory_facts(found: Advisory) -> str:
 
 
 def _facts(found: Advisory) -> Iterator[str]:
-    from guard.catalog.words import conditions_text
+    from guard.catalog.words import conditions_text, edge_text, range_text
 
     yield f"{'Hazard from the release notes of' if found.is_hazard else 'Published:'} {found.date}"
     yield f"Category:  {found.category.value}"
     yield "Affected:" + ("" if found.affected else "  see the note")
     for each in found.affected:
-        until = (
-            f"until {each.fixed}, which has the fix"
-            if each.fixed
-            else f"to {each.last_affected}, never fixed"
-        )
-        yield f"  v{each.series}: {each.introduced} {until}"
+        defect = f": {each.defect}" if each.defect else ""
+        conditions = f", if {conditions_text(each.conditions)}" if each.conditions else ""
+        yield f"  v{each.series}: {range_text(each)}{defect}{conditions}"
     yield f"Remedy:    {found.mitigation.text.strip()}"
     for command in found.mitigation.commands:
         if "\n" in command.strip():
@@ -59,9 +56,8 @@ def _facts(found: Advisory) -> Iterator[str]:
             yield f"  > {command.strip()}"
     if any("\n" in command.strip() for command in found.mitigation.commands):
         yield ""
-    for edge in found.edges if found.is_hazard else ():
-        steps = ", ".join(edge.steps)
-        yield f"Bites:     v{edge.source} to v{edge.target}: {steps} ({edge.effect})"
+    for edge in found.edges:
+        yield f"Bites:     {edge_text(edge)}"
     if found.conditions:
         yield f"Counts if: {conditions_text(found.conditions)}"
     if found.note:

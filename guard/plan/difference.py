@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from guard.catalog.answers import Answer
-from guard.catalog.bites import decides, edges_of
+from guard.catalog.edges import decides, edges_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

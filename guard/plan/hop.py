@@ -15,7 +15,8 @@ import msgspec
 
 from guard.catalog import releases, restore
 from guard.catalog.answers import Answer, ReleaseStatus
-from guard.catalog.bites import Bite, edges_of, in_target, on_edges, prepares
+from guard.catalog.bites import Bite, in_target, on_edges
+from guard.catalog.edges import edges_of, prepares
 from guard.catalog.records import Advisory, Condition, Edge
 from guard.cluster.finalization import keep_way_back, release_kept
 from guard.plan.release import choose_release

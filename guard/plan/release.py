@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from guard.catalog import releases
 from guard.catalog.answers import Answer, ReleaseStatus
-from guard.catalog.bites import avoids, destroys, edges_of, forbids, repaired_in
+from guard.catalog.bites import destroys, repaired_in
+from guard.catalog.edges import avoids, edges_of, forbids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

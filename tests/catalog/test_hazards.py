@@ -6,7 +6,7 @@ import pytest
 
 from guard.catalog import load
 from guard.catalog.answers import Answer
-from guard.catalog.bites import avoids, decides, edges_of
+from guard.catalog.edges import avoids, decides, edges_of
 from guard.catalog.records import Advisory
 from guard.catalog.releases import build_of
 from guard.plan.road import make_plan

@@ -137,6 +137,8 @@ def _as_json(advisory: Advisory, more: dict[str, Any]) -> dict[str, Any]:
                 "introduced": affected.introduced,
                 "fixed": affected.fixed,
                 "last_affected": affected.last_affected,
+                "defect": affected.defect,
+                "conditions": msgspec.to_builtins(affected.conditions),
             }
             for affected in advisory.affected
         ],

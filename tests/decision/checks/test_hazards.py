@@ -8,7 +8,7 @@ import pytest
 
 import guard
 from guard.catalog import load
-from guard.catalog.bites import decides
+from guard.catalog.edges import decides
 from guard.catalog.records import (
     Advisory,
     AffectedRange,
