@@ -22,6 +22,7 @@ __all__ = ["Change", "Kind", "Known", "Limits", "see"]
 
 _FLAPS: Final = 3  # times that a node went down or came back without a new build
 _FLAPS_WITHIN: Final = dt.timedelta(minutes=15)
+_SAME_START: Final = dt.timedelta(seconds=1)  # gossip and node status may round it differently
 _STALLED_AFTER: Final = dt.timedelta(minutes=5)
 _OWN: Final = "rollout-age"  # told by this module, which remembers more than one look shows
 _WORD: Final = {Outcome.BLOCK: "blocks", Outcome.UNKNOWN: "unknown", Outcome.WARN: "warning"}
@@ -132,6 +133,7 @@ def see(known: Known, look: Look, limits: Limits) -> tuple[Known, tuple[Change, 
         tell(Kind.BACK, f"the cluster answers again{through}, after {span(look.at - known.lost_since)}")
     upsets = known.upsets
     before = known.last
+    look = look.filled(before)  # what could not be seen has not changed, as far as anybody knows
     if before is not None:
         upsets = _nodes(tell, before, look, known.upsets)
         _backups(tell, before, look, known.allowed_at)
@@ -207,8 +209,7 @@ def _nodes(
     for node_id in sorted({*before.nodes, *look.nodes}):
         old, new = before.nodes.get(node_id), look.nodes.get(node_id)
         if new is None:
-            if look.nodes:
-                tell(Kind.NODE, f"n{node_id} is no longer known", node_id=node_id)
+            tell(Kind.NODE, f"n{node_id} is no longer known", node_id=node_id)
             continue
         if old is None:
             if before.nodes:
@@ -227,7 +228,9 @@ def _moved(old: NodeSeen, new: NodeSeen) -> tuple[list[str], bool]:
     words = []
     rebuilt = new.build != old.build and new.build is not None and old.build is not None
     restarted = (
-        old.started_at is not None and new.started_at is not None and new.started_at > old.started_at
+        old.started_at is not None
+        and new.started_at is not None
+        and new.started_at - old.started_at > _SAME_START
     )
     if rebuilt:
         words.append(f"went from {old.build} to {new.build}")

@@ -29,6 +29,14 @@ class NodeSeen:
     membership: str
     started_at: dt.datetime | None
 
+    def filled(self, before: NodeSeen | None) -> NodeSeen:
+        """This node, with what no table says of it now as it was said last."""
+        if before is None:
+            return self
+        return replace(
+            self, build=self.build or before.build, started_at=self.started_at or before.started_at
+        )
+
     @property
     def up(self) -> bool:
         """True if its liveness record has not run out."""
@@ -66,10 +74,12 @@ class Look:
         connected: False if no host answered; everything but `why` is then empty.
         why: why not.
         findings: what blocks, is unknown or warns: the first of each check and outcome, unwaived.
+        nodes: all nodes by id; empty if not all could be seen.
         backups: backups that are not over, by job id.
         ended: how backups ended, as far as the history tells.
         final: True if the cluster version is final and not moving.
         held: True if the cluster does not finalize by itself, as far as that could be seen.
+        rollout_seen: True if `mixed_since` and `begun` are what they are because that was seen.
         mixed_since: since when there have provably been nodes of two series.
         begun: since when the upgrade has provably been under way.
     """
@@ -91,8 +101,24 @@ class Look:
     version: str | None = None
     final: bool | None = None
     held: bool | None = None
+    rollout_seen: bool = False
     mixed_since: dt.datetime | None = None
     begun: dt.datetime | None = None
+
+    def filled(self, before: Look | None) -> Look:
+        """This look, with what it could not see as it was seen last."""
+        if before is None:
+            return self
+        return replace(
+            self,
+            nodes={i: n.filled(before.nodes.get(i)) for i, n in self.nodes.items()} or before.nodes,
+            backups=before.backups if self.backups is None else self.backups,
+            version=self.version or before.version,
+            final=before.final if self.final is None else self.final,
+            held=before.held if self.held is None else self.held,
+            mixed_since=self.mixed_since if self.rollout_seen else before.mixed_since,
+            begun=self.begun if self.rollout_seen else before.begun,
+        )
 
 
 def draw_look(snapshot: Snapshot, decision: Decision) -> Look:
@@ -126,12 +152,17 @@ def draw_look(snapshot: Snapshot, decision: Decision) -> Look:
         version=decision.cluster.active_version,
         final=decision.cluster.final if decision.cluster.active_version else None,
         held=_held(cluster),
-        mixed_since=under_way[0],
-        begun=under_way[1],
+        rollout_seen=under_way is not None,
+        mixed_since=under_way[0] if under_way else None,
+        begun=under_way[1] if under_way else None,
     )
 
 
 def _nodes(cluster: Cluster) -> dict[int, NodeSeen]:
+    try:
+        _ = cluster.members
+    except NotCollected:
+        return {}
     return {
         n.node_id: NodeSeen(n.build_tag, n.liveness, n.membership, n.started_at) for n in cluster.nodes
     }
@@ -173,9 +204,10 @@ def _held(cluster: Cluster) -> bool | None:
         return None
 
 
-def _rollout(cluster: Cluster) -> tuple[dt.datetime | None, dt.datetime | None]:
+def _rollout(cluster: Cluster) -> tuple[dt.datetime | None, dt.datetime | None] | None:
+    """Since when it is mixed and under way; None if that could not be seen."""
     try:
         seen = rollout(cluster)
     except NotCollected:
-        return None, None
+        return None
     return (None, None) if seen is None else (seen.mixed_since, seen.begun)

@@ -113,6 +113,49 @@ def test_restarts_far_apart_or_on_a_new_build_are_no_flapping() -> None:
     assert "node-flapping" not in [k for look in night((0.0, mixed()), *builds) for k in kinds(look)]
 
 
+BLIND = b.put(
+    mixed(),
+    gossip_nodes=b.unavailable(),
+    node_status=b.unavailable(),
+    settings=b.unavailable(),
+    active_jobs=b.unavailable(),
+)
+
+
+def test_what_a_look_could_not_see_is_remembered() -> None:
+    """Nodes are stopped one after the other: the last looks see less and less, and then nothing."""
+    back = nodes({"started": b.NOW + b.minutes(3)}, started=b.NOW + b.minutes(3))
+    told = night(with_jobs(b.job(7)), BLIND, LOST, mixed(nodes=back))
+    assert {"node", "backup", "cluster-version"}.isdisjoint(kinds(told[1]))
+    texts = [c.text for c in told[3] if c.kind in ("node", "backup")]
+    assert texts == [
+        "n1 was restarted on the same build",
+        "n3 was restarted on the same build",
+        "backup job 7 is over",
+    ]
+
+
+def test_a_mixed_cluster_that_was_out_of_sight_is_still_mixed() -> None:
+    again = nodes({"started": b.NOW + b.minutes(180)})
+    told = night((0.0, mixed()), (100.0, BLIND), (185.0, mixed(nodes=again)))
+    assert "mixed-too-long" in kinds(told[2])
+
+
+def test_a_build_that_nobody_tells_for_a_while() -> None:
+    """A node on its way to the new build is no node that was restarted on the same one."""
+    third = b.node(3, OLD)
+    unknown = [*nodes()[:2], b.Node(third.liveness, None, None, third.store)]
+    rolled = nodes(build=NEW, started=b.NOW + b.minutes(1))
+    told = night(mixed(), mixed(nodes=unknown), mixed(nodes=rolled))
+    assert [c.text for c in told[2] if c.kind == "node"] == [f"n3 went from {OLD} to {NEW}"]
+
+
+def test_a_start_that_is_rounded_differently_is_no_restart() -> None:
+    moved = nodes(started=b.TEN_HOURS_AGO + b.minutes(0.01))
+    _, second = night(mixed(), mixed(nodes=moved))
+    assert second == ()
+
+
 def test_a_node_joins_and_is_decommissioned_and_goes() -> None:
     fourth = [*nodes(), b.node(4, OLD)]
     gone = [*nodes(), b.node(4, OLD, membership="decommissioned")]
