@@ -90,7 +90,7 @@ def read_events(tables: Tables) -> Events:
 
 def _of_table(tables: Tables) -> Iterator[Row]:
     wanted = ("timestamp", "eventType", "reportingID")
-    for row in tables.rows(_TABLE, wanted, optional=("targetID", "info")):
+    for row in tables.rows(_TABLE, wanted, optional=("targetID", "info"), parsed=("info",)):
         yield {
             "timestamp": row["timestamp"],
             "event_type": row["eventType"],

@@ -59,7 +59,9 @@ def find_gateway(tables: Tables) -> Gateway:
 def _own_sessions(tables: Tables) -> Iterator[tuple[int | None, str | None]]:
     wanted = ("node_id", "user_name", "application_name")
     try:
-        for row in tables.rows(_SESSIONS, wanted, optional=("active_queries",)):
+        for row in tables.rows(
+            _SESSIONS, wanted, optional=("active_queries",), parsed=("active_queries",)
+        ):
             # Some releases leave the statements out when they redact.
             query = row["active_queries"] or "" if "active_queries" in row else _SESSIONS
             if _APPLICATION.fullmatch(row["application_name"] or "") and _SESSIONS in query:

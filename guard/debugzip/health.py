@@ -18,6 +18,7 @@ from guard.snapshot.model import (
 
 __all__ = ["critical_localities", "migrations", "replication_stats", "zone_replicas"]
 
+_YAML: Final = "full_config_yaml"
 _REPLICAS: Final = re.compile(r"num_replicas: ([0-9]+)", re.ASCII)
 _VOTERS: Final = re.compile(r"num_voters: ([0-9]+)", re.ASCII)
 
@@ -66,8 +67,8 @@ def critical_localities(tables: Tables) -> Iterator[CriticalLocalityRow]:
 def zone_replicas(tables: Tables) -> tuple[ZoneReplicasRow, ...]:
     """The replication factors in use, each once."""
     found: dict[tuple[str | None, str | None], None] = {}
-    for row in tables.rows("crdb_internal.zones", ("full_config_yaml",)):
-        text = row["full_config_yaml"] or ""
+    for row in tables.rows("crdb_internal.zones", (_YAML,), parsed=(_YAML,)):
+        text = row[_YAML] or ""
         replicas, voters = _REPLICAS.search(text), _VOTERS.search(text)
         found[replicas[1] if replicas else None, voters[1] if voters else None] = None
     return tuple(

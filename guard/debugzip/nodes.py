@@ -28,6 +28,7 @@ from guard.snapshot.model import (
 __all__ = ["gossip_liveness", "gossip_nodes", "kv_node_liveness", "node_status", "store_status"]
 
 _LONG_AGO: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
+_MOST_VIEWS: Final = 32  # every view has a row for every node: all of 1,000 would be a million rows
 _REDACTED: Final = "<redacted>"
 RowT = TypeVar("RowT", GossipNodeRow, LivenessRow)
 
@@ -43,7 +44,7 @@ def _merged(
     """Of each node the newest row that any node's view has; the gateway's of equally new ones."""
     newest: dict[int, tuple[Any, RowT]] = {}
     refused: Unreadable | None = None
-    seen = False
+    seen = 0
     for viewer in gateway.first(tables.layout.nodes):
         try:
             view = [
@@ -53,12 +54,14 @@ def _merged(
         except Unreadable as error:
             refused = refused or error
             continue
-        seen = True
+        seen += 1
         for parsed, row in view:
             moment = age(parsed, row)
             known = newest.get(parsed.node_id)
             if known is None or moment > known[0]:
                 newest[parsed.node_id] = moment, parsed
+        if seen == _MOST_VIEWS:
+            break
     if not seen:
         raise refused or as_unavailable(table, "no node's view is in the zip", Reason.NOT_ASKED)
     return tuple(row for _, (_, row) in sorted(newest.items()))
@@ -166,7 +169,7 @@ def store_status(tables: Tables) -> Iterator[StoreStatusRow]:
         "lease_count",
         "metrics",
     )
-    for row in tables.rows("crdb_internal.kv_store_status", wanted):
+    for row in tables.rows("crdb_internal.kv_store_status", wanted, parsed=("metrics",)):
         try:
             metrics = msgspec.json.decode(row.pop("metrics") or "{}", type=_Metrics)
         except (msgspec.DecodeError, RecursionError) as error:

@@ -10,6 +10,12 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+# As long as a real one: thousands of characters.
+_METRICS = json.dumps(
+    {"ranges.unavailable": 0, "ranges.underreplicated": 0, "x": 3e30}
+    | {f"a.metric.of.the.store.{n}": n for n in range(400)}
+)
+
 __all__ = ["NOW", "Cell", "Table", "at", "entries", "hlc", "pack", "quiet", "rendered"]
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -142,7 +148,7 @@ def quiet(
              "metrics"),
             [
                 [n, n, 1000, 800, 200, 50, 20,
-                 '{"ranges.unavailable": 0, "ranges.underreplicated": 0, "x": 3E+1}']
+                 _METRICS]
                 for n in nodes
             ],
         ),

@@ -39,6 +39,8 @@ def test_a_quiet_cluster_is_allowed(tmp_path: Path) -> None:
     assert isinstance(seen.schedules, Collected)
     assert [(row.schedule_id, row.label) for row in seen.schedules.rows] == [(1, "nightly")]
     assert b"hunter2" not in encode(seen)
+    assert isinstance(seen.store_status, Collected)
+    assert [row.underreplicated_ranges for row in seen.store_status.rows] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("how", ["csv", "json", "ndjson"])
