@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.catalog.catalog import Catalog
-from guard.catalog.change_records import ChangesFile
 from guard.catalog.changes import Changes
 from guard.catalog.dates import with_dates
 from guard.catalog.errors import CatalogError
@@ -18,12 +17,13 @@ from guard.catalog.wellformed import problems_of
 from guard.versions import Series, VersionError
 
 if TYPE_CHECKING:
+    from guard.catalog.change_records import ChangesFile
     from guard.catalog.files import RecordFile
 
-__all__ = ["COMPILED", "Record", "load", "read_directory", "read_record"]
+    Record = About | SeriesRecord | Advisory | ChangesFile
+    """Whatever a file of a catalog directory may hold."""
 
-Record = About | SeriesRecord | Advisory | ChangesFile
-"""Whatever a file of a catalog directory may hold."""
+__all__ = ["COMPILED", "load", "read_directory", "read_record"]
 
 COMPILED: Final = Path(__file__).with_name("data") / "compiled.json"
 _COMPILED_LIMIT: Final = 32 << 20
@@ -53,6 +53,8 @@ def load(extra: Path | None = None, *, compiled: Path = COMPILED) -> Catalog:
     about = records.about
     changes: list[ChangesFile] = []
     if extra is not None:
+        from guard.catalog.change_records import ChangesFile  # the run of most days needs none
+
         own = read_directory(extra)
         for found in own:
             if isinstance(found, SeriesRecord):
@@ -91,6 +93,8 @@ def read_record(file: RecordFile) -> Record:
     Raises:
         CatalogError: unreadable, not TOML, an unknown key, a missing one, or a wrong type.
     """
+    from guard.catalog.change_records import ChangesFile
+
     kinds: dict[FileKind, type[Record]] = {
         FileKind.ABOUT: About,
         FileKind.SERIES: SeriesRecord,
@@ -107,6 +111,6 @@ def read_record(file: RecordFile) -> Record:
 def _name(record: Record) -> str:
     if isinstance(record, About):
         return "about"
-    if isinstance(record, ChangesFile):
+    if not isinstance(record, (Advisory, SeriesRecord)):
         return f"changes of {record.series}"
     return record.id if isinstance(record, Advisory) else f"series {record.series}"

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guard.catalog.change_records import ChangesFile
 from guard.catalog.edges import ANY
-from guard.catalog.records import Advisory, SeriesRecord
+from guard.catalog.records import About, Advisory, SeriesRecord
 from guard.versions import Build, Series, VersionError
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def problems_of(record: Record) -> Iterator[str]:
         yield from _advisory(record)
     elif isinstance(record, SeriesRecord):
         yield from _series(record)
-    elif isinstance(record, ChangesFile):
+    elif not isinstance(record, About):
         yield from _bad_series("series", record.series)
 
 

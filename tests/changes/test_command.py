@@ -126,7 +126,7 @@ def test_junit_and_github(tmp_path: Path) -> None:
 HOSTILE = "n1\n::error::forged\x1b[2J | </details> <b>"
 
 
-@pytest.mark.parametrize("output", ["text", "json", "markdown", "github", "junit"])
+@pytest.mark.parametrize("output", ["text", "json", "markdown", "github", "junit", "html"])
 def test_no_text_of_the_cluster_forges_anything(tmp_path: Path, output: str) -> None:
     seen = put(
         quiet("20.1"),
@@ -136,7 +136,7 @@ def test_no_text_of_the_cluster_forges_anything(tmp_path: Path, output: str) -> 
     _, text = changes(tmp_path, seen, "--to", "v20.2", "--format", output)
     assert "\x1b" not in text
     assert not any(line.lstrip().startswith("::error::forged") for line in text.splitlines())
-    if output == "markdown":
+    if output in ("markdown", "html"):
         assert "<b>" not in text
 
 
@@ -144,6 +144,15 @@ def test_markdown_has_boxes_to_tick(tmp_path: Path) -> None:
     _, text = changes(tmp_path, quiet("21.1"), "--to", "v21.2", "--format", "markdown")
     assert text.startswith("## Changes from v21&#46;1" if "&#46;" in text else "## Changes from v21.1")
     assert "- [ ] C-21.2-mdy-timestamps" in text
+
+
+def test_html_is_one_page(tmp_path: Path) -> None:
+    seen = put(quiet("21.1"), set_settings=set_settings(cloudstorage__gs__default__key=None))
+    code, text = changes(tmp_path, seen, "--to", "v21.2", "--format", "html")
+    assert code == 10
+    assert text.startswith("<!DOCTYPE html>")
+    assert "C-21.2-gs-default-key" in text
+    assert "<script" not in text
 
 
 def test_explain_prints_a_record() -> None:

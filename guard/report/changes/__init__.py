@@ -20,6 +20,7 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     GITHUB = "github"
     JUNIT = "junit"
+    HTML = "html"
 
 
 class Renderer(Protocol):
