@@ -170,7 +170,7 @@ def _seen(
     if further is not None and not _lost(snapshot):
         wanted = further(snapshot)
         more = {name: s for name, s in statements.CHANGE_SECTIONS.items() if name in wanted}
-        snapshot = _snapshot(reached, sections | asked.fill(more, log), utcnow())
+        snapshot = _snapshot(reached, sections | asked.fill_one_by_one(more, log), utcnow())
     return snapshot
 
 
@@ -306,6 +306,21 @@ class _Sections:
             for statement in statements.FEATURES
             if statement.suits(self._gateway.series) and (self._admin or not statement.admin)
         ]
+
+    def fill_one_by_one(
+        self,
+        sections: Mapping[str, Sequence[Statement]],
+        log: Any,  # noqa: ANN401
+    ) -> dict[str, Any]:
+        """Ask for one section after the other: these are dear, and the server counts the time that a
+        statement waits behind others towards its statement_timeout."""
+        filled: dict[str, Any] = {}
+        for name, choice in sections.items():
+            if self._deadline.remaining > 0:
+                filled |= self.fill({name: choice}, log)
+            else:
+                filled[name] = unavailable(name, TimedOut(), self._gateway, self._user)
+        return filled
 
     def fill(self, sections: Mapping[str, Sequence[Statement]], log: Any) -> dict[str, Any]:  # noqa: ANN401
         """Ask round by round until every section is collected or has no statement left."""
