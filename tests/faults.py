@@ -21,7 +21,7 @@ __all__ = ["GRACE", "TABLE", "Row", "fault", "in_time"]
 
 P = ParamSpec("P")
 
-GRACE: Final = 2.0
+GRACE: Final = 15.0
 """Seconds after --timeout in which guard must have ended, whatever happens."""
 
 

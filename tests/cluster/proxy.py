@@ -166,6 +166,7 @@ class Proxy:
                 continue
             try:
                 client, _ = self._listener.accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # many small answers
             except OSError:  # closed
                 return
             self._connections += 1
