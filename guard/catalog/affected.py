@@ -24,7 +24,22 @@ __all__ = ["affects"]
 
 
 def affects(catalog: Mapping[Series, SeriesRecord], advisory: Advisory, build: Build) -> AffectedAnswer:
-    """Say whether an advisory affects a build, and which range says so."""
+    """Say whether an advisory affects a build, and which range says so.
+
+    A draft affects nothing for certain; without ranges it may concern every build.
+    """
+    answer = _affects(catalog, advisory, build)
+    if not advisory.draft or (answer.affected is Answer.NO and advisory.affected):
+        return answer
+    reason = f"{answer.reason}, as a draft says that nobody has completed"
+    if not advisory.affected:
+        reason = "a draft that nobody has completed does not say which builds it affects"
+    return AffectedAnswer(advisory, build, Answer.UNKNOWN, answer.range, reason)
+
+
+def _affects(
+    catalog: Mapping[Series, SeriesRecord], advisory: Advisory, build: Build
+) -> AffectedAnswer:
     series = str(build.series)
     ranges = [affected for affected in advisory.affected if affected.series == series]
     for affected in ranges:

@@ -57,6 +57,9 @@ def upgrade_allowed(
     first = min(catalog, default=target)
     if record is None or (source not in catalog and source >= first):
         return _outside(answer, catalog, source, target, between)
+    if record.kind == "unknown":
+        reason = f"what kind of release v{target} is, and what leads to it, is not said"
+        return answer(Answer.UNKNOWN, reason)
     sources = [Series.parse(text) for text in record.upgrade_from]
     if source not in sources:
         wanted = " or ".join(f"v{series}" for series in sources)
@@ -97,6 +100,8 @@ def expected_sources(
     if not earlier:
         return None
     previous = earlier[-1]
+    if "unknown" in (catalog[previous].kind, catalog[target].kind):
+        return None
     skippable = catalog[previous].kind == "innovation" and catalog[target].kind == "regular"
     if not skippable or len(earlier) < 2:
         return (previous,)

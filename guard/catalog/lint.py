@@ -338,6 +338,8 @@ def _series(record: SeriesRecord, known: _Known) -> Iterator[str]:
     series = Series.parse(record.series)
     if not record.source.startswith("https://"):
         yield "source is missing or not an https address"
+    if record.kind == "unknown":
+        yield f"kind is unknown: read {record.source}, then give kind, upgrade_from and support"
     expected = expected_sources(known.series, series)
     if expected is not None and {str(each) for each in expected} != set(record.upgrade_from):
         wanted = ", ".join(str(each) for each in expected)

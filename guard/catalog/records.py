@@ -315,13 +315,14 @@ class SeriesRecord(_Record, frozen=True):
     """A release series, its support dates, the series it can be reached from, and its builds.
 
     `restorable_into` is the row of the restore page for backups of this series, empty where no page
-    has one; `restore_source` is that page. `restore_exceptions` are about backups that are restored
+    has one; `restore_source` is that page. `kind` is unknown until a person says it: then every way to
+    the series is unknown as well. `restore_exceptions` are about backups that are restored
     *into* this series. `released` is the day of the first production build.
     """
 
     schema: Literal[1]
     series: str
-    kind: Literal["regular", "innovation"]
+    kind: Literal["regular", "innovation", "unknown"]
     upgrade_from: tuple[str, ...]
     source: str
     support: Support

@@ -237,4 +237,13 @@ def _shortest(
                 f"v{max(catalog.series)}, {catalog.extent}"
             )
             return (), (Answer.UNKNOWN, reason)
-    return (), (Answer.NO, f"no chain of supported upgrades leads from v{start} to v{end}")
+    return (), _no_chain(catalog, start, end)
+
+
+def _no_chain(catalog: Catalog, start: Series, end: Series) -> tuple[Answer, str]:
+    """Say that no chain leads there, or that a series on the way has a record nobody completed."""
+    for series in sorted(catalog.series):
+        if start < series <= end and catalog.series[series].kind == "unknown":
+            reason = f"what leads to v{series} is not said: its record needs a kind and upgrade_from"
+            return Answer.UNKNOWN, reason
+    return Answer.NO, f"no chain of supported upgrades leads from v{start} to v{end}"

@@ -1,4 +1,4 @@
-"""``guard catalog``: check catalog records, and compile the shipped ones."""
+"""``guard catalog``: how fresh it is, records of one's own, checking and compiling records."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from typing import Annotated
 import typer
 
 from guard.cli.catalog_tools import Format, print_json, print_lines
+from guard.cli.commands.catalog_import import import_command
+from guard.cli.commands.catalog_status import status_command
 from guard.cli.options import usage
 from guard.decision.result import ExitCode
 
 app = typer.Typer(
-    help="Check catalog records, compile them.", no_args_is_help=True, add_completion=False
+    help="How fresh the catalog is; records of one's own; lint and build.",
+    no_args_is_help=True,
+    add_completion=False,
 )
+app.command("status")(status_command)
+app.command("import")(import_command)
 
 
 @app.command("lint")

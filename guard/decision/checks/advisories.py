@@ -92,13 +92,12 @@ def _judge_draft(situation: Situation, draft: Advisory) -> Iterator[Finding]:
     if target is None or situation.step not in (Step.START, Step.NEXT_NODE):
         return
     answer = situation.catalog.affects(draft, target)
-    if draft.affected and answer.affected is Answer.NO:
+    if answer.affected is Answer.NO:
         return
-    reason = answer.reason if draft.affected else "Which builds it affects is not said yet"
     yield _finding(
         draft,
         Outcome.UNKNOWN,
-        f"This is a draft that nobody has completed. {reason}.",
+        f"{answer.reason[:1].upper()}{answer.reason[1:]}.",
         {"draft": True, "target": str(target)},
         remedy=(
             f"Read {draft.source} and complete the record: guard catalog lint says what is missing.",

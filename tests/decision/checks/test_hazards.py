@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,3 +174,45 @@ def test_literal_cases(
     found = finding(CATALOG.advisories[hazard], step, (made, target))
     assert found is not None
     assert found.outcome is outcome
+
+
+DRAFT = """
+schema = 1
+id = "A-199999"
+title = "Technical advisory A-199999"
+date = 2026-10-01
+category = "other"
+trigger = "always"
+summary = "Imported from its page."
+source = "https://www.cockroachlabs.com/docs/advisories/a199999"
+{ranges}
+mitigation = {{ text = "Read the page." }}
+draft = true
+"""
+RANGES = 'affected = [{ series = "24.1", introduced = "v24.1.0", last_affected = "v24.1.21" }]'
+
+
+@pytest.mark.parametrize(
+    ("ranges", "step", "target", "outcome"),
+    [
+        (RANGES, "start", "v24.1.21", Outcome.UNKNOWN),
+        (RANGES, "next-node", "v24.1.21", Outcome.UNKNOWN),
+        (RANGES, "start", "v24.1.22", None),
+        (RANGES, "finalize", "v24.1.21", None),
+        ("affected = []", "start", "v24.1.22", Outcome.UNKNOWN),  # nobody said which builds
+    ],
+)
+def test_a_draft_is_unknown_for_what_it_may_concern_and_blocks_nothing(
+    tmp_path: Path, ranges: str, step: str, target: str, outcome: Outcome | None
+) -> None:
+    (tmp_path / "A-199999.toml").write_text(DRAFT.format(ranges=ranges))
+    nodes = three("v23.2.20") if step != "finalize" else three(target)
+    decision = guard.evaluate(
+        snapshot(nodes, version="23.2", gateway="v23.2.20"),
+        step=step,
+        target=target,
+        catalog=load(tmp_path),
+        checks=[advisories.CHECK],
+    )
+    found = next((f for f in decision.findings if f.check == "A-199999"), None)
+    assert (found.outcome if found is not None else None) is outcome
