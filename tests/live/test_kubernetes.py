@@ -64,6 +64,8 @@ def test_a_stateful_set_pod_by_pod(make_cluster: MakeCluster) -> None:
     cluster = make_cluster("v21.1.12", "v21.2.1")
     pods = Pods(cluster, "v21.1.12", "v21.2.1")
     cluster.make_table()
+    # Backups are taken here, and A-72839 wants them protected.
+    cluster.sql("SET CLUSTER SETTING bulkio.backup.experimental_21_2_mode.enabled = true")
 
     # No sight, no permission; and nothing has moved.
     cluster.sql("CREATE USER nobody")
