@@ -3,11 +3,68 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
 
 from guard.cli.options import usage
+from guard.decision.result import ExitCode
+from guard.report import Format
 
-__all__ = ["refuse_impossible"]
+if TYPE_CHECKING:
+    from guard.decision.result import Decision
+    from guard.report import Options
+
+__all__ = ["refuse_impossible", "report_formats", "write_reports"]
+
+_FORMATS: Final = {
+    ".txt": Format.TEXT,
+    ".json": Format.JSON,
+    ".xml": Format.JUNIT,
+    ".md": Format.MARKDOWN,
+    ".html": Format.HTML,
+}
+
+
+def report_formats(paths: Sequence[Path]) -> dict[Path, Format]:
+    """The format of each report to be written, by the suffix of its name.
+
+    Raises:
+        typer.BadParameter: another suffix, or a path that can never be written.
+    """
+    for path in paths:
+        if path.suffix.lower() not in _FORMATS:
+            usage(f"-o {path}: the suffix has to name the format: {', '.join(_FORMATS)}")
+        refuse_impossible(path)
+    return {path: _FORMATS[path.suffix.lower()] for path in paths}
+
+
+def write_reports(reports: dict[Path, Format], decision: Decision, options: Options) -> None:
+    """Write each report whole or not at all, without colours.
+
+    Raises:
+        typer.Exit: one could not be written: what was asked for was not done.
+    """
+    from guard.cli.process import uninterrupted
+    from guard.cli.terminal import plain_line, tell
+    from guard.files import write
+    from guard.report import renderer
+
+    failed = False
+    for path, form in reports.items():
+        text = renderer(form)(decision, replace(options, colour=False, width=100))
+        clean = "\n".join(plain_line(line) for line in text.split("\n"))
+        try:
+            with uninterrupted():
+                write(path, clean.encode())
+        except OSError as error:
+            tell(f"cannot write {path}: {error.strerror}")
+            failed = True
+    if failed:
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def refuse_impossible(path: Path) -> None:

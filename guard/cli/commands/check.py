@@ -117,6 +117,16 @@ def check(
         ),
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+    reports: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the report to this file too, its format by the suffix: .txt, .json, .xml "
+            "(JUnit), .md or .html; repeatable.",
+        ),
+    ] = None,
     fail_on: Annotated[
         FailOn, typer.Option(help="warn: exit with 12 if there are warnings.")
     ] = FailOn.BLOCK,
@@ -133,6 +143,7 @@ def check(
 
     from guard.catalog import CatalogError, load
     from guard.cli.logging import logger
+    from guard.cli.output import report_formats, write_reports
     from guard.cli.policy_file import policy_for_run
     from guard.cli.process import emit
     from guard.cli.question import known_ids, read_target
@@ -152,6 +163,7 @@ def check(
     if (settle or dt.timedelta()) > dt.timedelta(hours=1) or (wait or dt.timedelta()) > _LONGEST_WAIT:
         usage("--settle takes at most 1h and --wait at most 31d")
     _validate_fingerprint(expect_fingerprint)
+    written = report_formats(reports or ())
     if policy is not None and no_policy:
         usage("--policy and --no-policy exclude each other")
     try:
@@ -194,7 +206,7 @@ def check(
             now=dt.datetime.now(dt.UTC),
             expect_fingerprint=expect_fingerprint,
             max_age=oldest if oldest != NO_LIMIT else None,
-            timeline=output is Format.HTML,
+            timeline=Format.HTML in (output, *written.values()),
         )
         return msgspec.structs.replace(found, notices=(*origin, *found.notices))
 
@@ -214,6 +226,7 @@ def check(
         now=dt.datetime.now(dt.UTC),
     )
     emit(renderer(output)(decision, options))
+    write_reports(written, decision, options)
     raise typer.Exit(decision.exit_code(fail_on))
 
 
