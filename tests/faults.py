@@ -4,7 +4,7 @@
     def test_…(…) -> Run: …
 
 The decorated test returns the run (or runs); the decorator checks the exit code and that there is no
-traceback. `python -m tests.faults_table` prints the table for the README.
+traceback. `python -m tests.faults_table` prints the table for tests/README.md.
 """
 
 from __future__ import annotations

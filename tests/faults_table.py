@@ -1,6 +1,6 @@
-"""The table of faults for the README, made from the tests: ``python -m tests.faults_table``.
+"""The table of faults in tests/README.md, made from the tests: ``python -m tests.faults_table``.
 
-With ``--write`` it replaces what stands between the markers in README.md.
+With ``--write`` it replaces what stands between the markers there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.faults import TABLE
 
 __all__ = ["BEGIN", "END", "README", "snippet"]
 
-README: Final = Path(__file__).parent.parent / "README.md"
+README: Final = Path(__file__).parent / "README.md"
 BEGIN: Final = "<!-- faults:begin -->"
 END: Final = "<!-- faults:end -->"
 _MODULES: Final = (
@@ -23,8 +23,12 @@ _MODULES: Final = (
     "tests.connector.test_odd_rows",
     "tests.connector.test_tls",
     "tests.connector.test_secrets",
+    "tests.connector.test_wall",
+    "tests.connector.test_session",
+    "tests.connector.test_hosts",
     "tests.cli.test_faults",
     "tests.cli.test_hostile_files",
+    "tests.cli.test_process_edge",
 )
 
 
@@ -55,7 +59,7 @@ def main() -> None:
     before, found_begin, rest = text.partition(BEGIN)
     _, found_end, after = rest.partition(END)
     if not (found_begin and found_end):
-        sys.exit(f"README.md has no {BEGIN} … {END}")
+        sys.exit(f"tests/README.md has no {BEGIN} … {END}")
     README.write_text(f"{before}{BEGIN}\n{snippet()}{END}{after}")
 
 
