@@ -40,6 +40,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     certs_dir: str | None = None
     timeout: str | None = None
     window: str | None = None
+    max_age: str | None = None
 
 
 class Entry(_Asked, frozen=True):
@@ -135,7 +136,7 @@ def _completed(entry: Entry, file: _File) -> Entry:
 
 
 def _vet(entry: Entry) -> None:
-    from guard.cli.options import duration
+    from guard.cli.options import duration, duration_or_none
     from guard.cli.question import read_target
 
     ways = ("url", "url_env", "snapshot", "debug_zip")
@@ -150,6 +151,8 @@ def _vet(entry: Entry) -> None:
         for text in (entry.timeout, entry.window):
             if text is not None and duration(text) <= dt.timedelta():
                 raise FleetFileError(f"cluster {entry.name[:100]!r}: {text!r} is no time to wait")
+        if entry.max_age is not None:
+            duration_or_none(entry.max_age)
     except FleetFileError:
         raise
     except Exception as error:  # noqa: BLE001 - typer's usage errors have no common class to name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import re
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -25,6 +27,7 @@ from tests.debugzip.making import entries, pack, quiet
 
 UNIFORM = "v21.1.11-to-v21.2.0/04-uniform-old-one-decommissioned"
 RUNNING = "v21.1.11-to-v21.2.0/06-mixed-backup-running-via-old"
+LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 HOSTILE = "\x1b[2J|<script>alert(1)</script>`::error::`"
 
 
@@ -166,6 +169,18 @@ def test_no_text_of_a_cluster_forges_anything(how: str) -> None:
         assert "<script" not in out
     if how == "markdown":
         assert all(line.count("|") in (0, 6) for line in out.splitlines())
+
+
+def test_an_old_file_permits_nothing_unless_its_age_does_not_matter() -> None:
+    old = b.snapshot()  # of 2026-11-22, by the clock of the tests
+    Path("old.json").write_bytes(encode(msgspec.structs.replace(old, taken_at=LONG_AGO)))
+    asked = {"snapshot": "old.json", "step": "start", "target": "v21.1.21"}
+    write(cluster("a", **asked) + cluster("b", **asked, max_age="none"))
+    ages = {
+        line["name"]: [f["check"] for f in line["report"]["findings"] if f["check"] == "snapshot-age"]
+        for line in json.loads(run("fleet.toml", "--format", "json")[1])["clusters"]
+    }
+    assert {name: bool(found) for name, found in ages.items()} == {"a": True, "b": False}
 
 
 def test_quiet_prints_one_line() -> None:

@@ -19,6 +19,7 @@ from guard.report.fleet import Format
 if TYPE_CHECKING:
     from guard.catalog import Catalog
     from guard.cli.fleet_file import Entry, Fleet
+    from guard.decision.policy.rules import Policy
     from guard.decision.result import Decision
     from guard.fleet.result import ClusterLine, FleetReport
     from guard.fleet.run import Job
@@ -165,8 +166,21 @@ def _decide(
         catalog=catalog,
         policy=policy,
         now=dt.datetime.now(dt.UTC),
+        max_age=_oldest(entry, policy),
         timeline=drawn,
     )
+
+
+def _oldest(entry: Entry, policy: Policy) -> dt.timedelta | None:
+    """How old a file may be to permit anything; None where no age is asked, as in ``guard check``."""
+    from guard.cli.options import NO_LIMIT, duration_or_none
+
+    if entry.snapshot is None and entry.debug_zip is None:
+        return None
+    if entry.max_age is None:
+        return policy.thresholds.max_age
+    oldest = duration_or_none(entry.max_age)
+    return None if oldest == NO_LIMIT else oldest
 
 
 def _urls(entry: Entry) -> list[str] | None:
