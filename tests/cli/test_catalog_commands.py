@@ -267,7 +267,9 @@ def test_advisories_affecting_a_build() -> None:
     assert "A-72839" in {row["id"] for row in rows}
     assert {row["applies"] for row in rows} == {"yes"}
     text = run("advisories", "--affecting", "v21.2.0").stdout
-    assert text.startswith(f"{len(rows)} of {len(load().advisories)} advisories affect v21.2.0")
+    assert text.startswith(
+        f"{len(rows)} of {len(load().advisories)} advisories and hazards affect v21.2.0"
+    )
     assert "A-72839" in text
 
 
@@ -333,7 +335,7 @@ def test_lint(tmp_path: Path) -> None:
 
 def test_build(tmp_path: Path) -> None:
     assert run("catalog", "build", "--check").exit_code == 0
-    for part in ("series", "advisories"):
+    for part in ("series", "advisories", "hazards"):
         shutil.copytree(SHIPPED / part, tmp_path / part)
     shutil.copy(SHIPPED / "about.toml", tmp_path)
     assert run("catalog", "build", "--check", str(tmp_path)).exit_code == 2  # nothing to check

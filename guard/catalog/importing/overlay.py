@@ -6,13 +6,12 @@ builds the catalog knows and keeps what is known of them: a tag never makes a wi
 
 from __future__ import annotations
 
-import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from guard.catalog.importing.affected import draft_ranges
-from guard.catalog.loader import Record
 from guard.catalog.records import (
     About,
     Advisory,
@@ -27,15 +26,18 @@ from guard.catalog.releases import build_of
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Iterator, Sequence
 
     from guard.catalog.catalog import Catalog
     from guard.catalog.importing.found import Found, FoundAdvisory, FoundRelease
+    from guard.catalog.loader import Record
 
 __all__ = ["Overlay", "make_overlay"]
 
 
-class Overlay(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Overlay:
     """Files to write, by their names below the overlay's directory, and what was done in words."""
 
     files: dict[str, Record]
