@@ -8,7 +8,10 @@ from typing import Final
 
 import pytest
 
+from guard.decision.result import Step
+from guard.fleet.result import fleet_report, line_without
 from guard.report import Options
+from guard.report.fleet.html import render_index
 from guard.report.html import render
 from tests.pages.browser import Browser, Missing, browser
 from tests.pages.example import PAGES
@@ -129,3 +132,17 @@ def test_pictures_can_be_taken(chromium: Browser, tmp_path: Path) -> None:
     chromium.open(PAGES["check.html"]())
     chromium.picture(tmp_path / "page.png")
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_of_a_fleet(chromium: Browser, dark: bool) -> None:
+    lines = [
+        line_without(name, "x" * 300 + FORGED[0], Step.START, "v25.4.11", 0.1)
+        for name in ("payments", "l" * 200, *FORGED)
+    ]
+    text = render_index(fleet_report(lines, "0"), Options(), ())
+    opened = chromium.open(text, dark=dark, width=360, height=700)
+    assert (opened.messages, opened.requests) == ([], ["/"])
+    assert [each for each in chromium.contrasts() if each[2] < (3 if each[0] == "shape" else 4.5)] == []
+    assert chromium.run("return document.documentElement.scrollWidth") <= 360
+    assert chromium.run("return document.scripts.length") == 0
