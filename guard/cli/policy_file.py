@@ -6,6 +6,7 @@ Also ``--accept ID --reason TEXT``: the same waiver as in the file, for one run.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,9 @@ from guard.files import NotRegular, TooLarge, read_regular
 
 __all__ = ["MAX_BYTES", "accepted", "discover", "load_policy", "policy_for_run", "read_table"]
 
-MAX_BYTES: Final = 1 << 20
+# A policy is some kilobytes; a TOML key of a megabyte would keep the parser busy for a minute.
+MAX_BYTES: Final = 1 << 16
+_LARGEST_PYPROJECT: Final = 1 << 20
 _PYPROJECT: Final = "pyproject.toml"
 
 
@@ -23,18 +26,42 @@ def discover(directory: Path) -> Path | None:
     """The policy file of a directory: ``guard.toml``, else a ``pyproject.toml`` with [tool.guard].
 
     Raises:
-        PolicyError: there is a ``pyproject.toml`` that cannot be read: it may hold a policy.
+        PolicyError: there is a ``pyproject.toml`` that cannot be read: it may hold a policy. Or the
+            file that was found is somebody else's, who could let anything pass with it.
     """
     own = directory / "guard.toml"
     if os.path.lexists(own):  # a dangling link is a policy that cannot be read, not no policy
+        _refuse_foreign(own)
         return own
     shared = directory / _PYPROJECT
     if not os.path.lexists(shared):
         return None
-    data = _read(shared)
+    data = _read(shared, _LARGEST_PYPROJECT)
     if b"tool" not in data or b"guard" not in data:
         return None  # spares most projects the TOML parser
-    return shared if "guard" in _tool(_parse(shared, data)) else None
+    if len(data) > MAX_BYTES:
+        raise PolicyError(f"{shared}: too large for a policy in it: use guard.toml or --no-policy")
+    if "guard" not in _tool(_parse(shared, data)):
+        return None
+    _refuse_foreign(shared)
+    return shared
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A file that was found, not named, counts only if nobody else can have written it.
+
+    Raises:
+        PolicyError: it, or the link that leads to it, belongs to another user, or others may write it.
+    """
+    try:
+        seen = [path.lstat(), *([path.stat()] if path.exists() else [])]
+    except OSError as error:
+        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
+    hint = "name it with --policy if it is meant, or use --no-policy"
+    if any(each.st_uid not in (os.geteuid(), 0) for each in seen):
+        raise PolicyError(f"{path}: belongs to another user: {hint}")
+    if any(not stat.S_ISLNK(each.st_mode) and each.st_mode & stat.S_IWOTH for each in seen):
+        raise PolicyError(f"{path}: others may write it: {hint}")
 
 
 def load_policy(path: Path, known: Collection[str]) -> Policy:
@@ -135,13 +162,13 @@ def policy_for_run(
     return policy, notices
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limit: int = MAX_BYTES) -> bytes:
     try:
-        return read_regular(path, MAX_BYTES)
+        return read_regular(path, limit)
     except NotRegular as error:
         raise PolicyError(f"{str(path)!r}: {error.strerror}") from None
     except TooLarge:
-        raise PolicyError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which is no policy") from None
+        raise PolicyError(f"{path}: larger than {limit >> 10} KiB, which is no policy") from None
     except OSError as error:
         raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
 

@@ -7,7 +7,7 @@ import datetime as dt
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from guard.cli.options import usage
@@ -17,11 +17,17 @@ from guard.snapshot import Snapshot
 if TYPE_CHECKING:
     from guard.connector.collect import Further
 
-__all__ = ["GRACE", "age_of", "take_snapshot", "within"]
+__all__ = ["GRACE", "age_of", "names_a_cluster", "take_snapshot", "within"]
 
 GRACE: Final = 2.0
 """Seconds that a look may take beyond its time-out before it is left to itself."""
 _UNTIL_THE_ALARM: Final = 10.0
+
+
+def names_a_cluster(environment: Mapping[str, str]) -> bool:
+    """True if the environment says where to connect, for the commands that may do without a cluster."""
+    names = ("GUARD_URL", "COCKROACH_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE")
+    return any(environment.get(name) for name in names)
 
 
 def take_snapshot(

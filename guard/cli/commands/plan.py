@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from guard.cli.catalog_tools import (
     wrap,
 )
 from guard.cli.options import CertsDir, DebugZip, SnapshotFile, Timeout, Url, usage
+from guard.cli.source import names_a_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,6 +59,7 @@ def plan(
     another patch release than the one asked for), 11 if it cannot be told.
     """
     live = bool(url) or snapshot is not None or debug_zip is not None
+    live = live or (start is None and names_a_cluster(os.environ))
     if live == (start is not None):
         usage("give either --from or one of --url, --snapshot and --debug-zip")
     target = read_version(to)

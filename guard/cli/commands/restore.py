@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from guard.cli.catalog_tools import (
     wrap,
 )
 from guard.cli.options import CertsDir, DebugZip, SnapshotFile, Timeout, Url, usage
+from guard.cli.source import names_a_cluster
 from guard.versions import Build
 
 app = typer.Typer(add_completion=False)
@@ -64,6 +66,7 @@ def restore(
     they go into: name the build, or let guard read it from the cluster.
     """
     live = bool(url) or snapshot is not None or debug_zip is not None
+    live = live or (into is None and names_a_cluster(os.environ))
     if live == (into is not None):
         usage("give either --into or one of --url, --snapshot and --debug-zip")
     known = open_catalog(catalog)

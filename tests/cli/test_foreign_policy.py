@@ -1,0 +1,48 @@
+"""A policy that was found, not named, counts only if nobody else can have written it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from guard.cli.policy_file import MAX_BYTES, discover
+from guard.decision.policy.rules import PolicyError
+
+
+def test_ones_own_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / "guard.toml").write_text("")
+    (tmp_path / "guard.toml").chmod(0o644)
+    assert discover(tmp_path) == tmp_path / "guard.toml"
+
+
+@pytest.mark.parametrize("name", ["guard.toml", "pyproject.toml"])
+def test_others_may_not_be_able_to_write_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("[tool.guard]\n")
+    (tmp_path / name).chmod(0o666)
+    with pytest.raises(PolicyError, match="others may write it"):
+        discover(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file to another user")
+@pytest.mark.parametrize("link", [False, True], ids=["file", "link"])
+def test_it_may_not_be_somebody_elses(tmp_path: Path, link: bool) -> None:
+    own = tmp_path / "other.toml"
+    own.write_text("")
+    found = tmp_path / "guard.toml"
+    if link:
+        found.symlink_to(own)
+    else:
+        own.rename(found)
+    os.chown(found, 12345, 12345, follow_symlinks=False)
+    with pytest.raises(PolicyError, match="another user"):
+        discover(tmp_path)
+
+
+def test_a_large_pyproject_without_a_policy_is_none(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(b"#" * (MAX_BYTES + 1))
+    assert discover(tmp_path) is None
+    (tmp_path / "pyproject.toml").write_bytes(b"[tool.guard]\n" + b"#" * (MAX_BYTES + 1))
+    with pytest.raises(PolicyError, match="too large"):
+        discover(tmp_path)
