@@ -7,7 +7,9 @@ from tests.live.conftest import MakeCluster
 from tests.live.test_a_72839 import own
 from tests.live.test_nodes import liveness, membership
 
-TARGET = ("--target", "v20.2.0")
+# v20.2.0 fails on foreign keys of v19.1, and guard cannot see whether there are any: a person answers.
+HAZARD = "H-57083"
+TARGET = ("--target", "v20.2.0", "--accept", HAZARD, "--reason", "no table here is as old as v19.1")
 
 
 def columns(cluster: Cluster, node: int) -> set[str]:
@@ -21,7 +23,7 @@ def test_v20_1_to_v20_2(make_cluster: MakeCluster) -> None:
     assert start.outcomes("visibility") == {"pass"}
     assert start.outcomes("A-72839") == {"not-applicable"}
     assert own(start) <= {"target-release"}
-    assert start.unknowns == set(), start.summary
+    assert start.unknowns <= {HAZARD}, start.summary
     cluster.guard("--step", "start", *TARGET, user="nobody").expect(11)
     cluster.sql("SET CLUSTER SETTING cluster.preserve_downgrade_option = '20.1'")
 
@@ -30,7 +32,7 @@ def test_v20_1_to_v20_2(make_cluster: MakeCluster) -> None:
     assert "membership" in columns(cluster, 1)
     assert "membership" not in columns(cluster, 2)
     old = cluster.guard("--step", "next-node", *TARGET, node=2).expect(11)
-    assert old.unknowns == {"visibility", "scheduled-backups"}
+    assert old.unknowns - {HAZARD} == {"visibility", "scheduled-backups"}
     assert "v20.2" in " ".join(old.remedies("visibility"))
     for node in (1, 2):
         mixed = cluster.guard("--step", "next-node", *TARGET, node=node)
