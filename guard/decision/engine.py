@@ -7,8 +7,8 @@ could read, becomes an `unknown` finding, and one `unknown` is enough to withhol
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from guard import __version__
 from guard.cluster.missing import NotCollected
@@ -16,7 +16,7 @@ from guard.cluster.picture import Cluster
 from guard.decision.check_definition import Check
 from guard.decision.checks import ALL
 from guard.decision.docs_pages import docs_of
-from guard.decision.fingerprint import fingerprint, moved
+from guard.decision.fingerprint import fingerprint, moved, parts_of
 from guard.decision.infer import infer_step, infer_target, named_target
 from guard.decision.policy.apply import Ids, Question, apply_policy, target_finding
 from guard.decision.policy.rules import Policy, Thresholds
@@ -46,6 +46,7 @@ def evaluate(
     policy: Policy | None = None,
     now: dt.datetime | None = None,
     expect_fingerprint: str | None = None,
+    expect_parts: Mapping[str, Any] | None = None,
     max_age: dt.timedelta | None = None,
     timeline: bool = False,
 ) -> Decision:
@@ -63,6 +64,7 @@ def evaluate(
         policy: severities, targets and waivers that apply; none unless given.
         now: guard's own clock, to tell an expired waiver and an old catalog.
         expect_fingerprint: the fingerprint that was approved; block if the state has another.
+        expect_parts: what that fingerprint was made of, to say what has moved.
         max_age: how old the snapshot may be, by `now`, in a step that changes the cluster; older is
             unknown. None, as without it, asks no age: for replays and studies.
         timeline: True to draw the timeline as well, for a report that shows it.
@@ -108,11 +110,12 @@ def evaluate(
         findings = _undecidable(situation, reason, checks)
     else:
         findings = _run_all(situation, checks)
-    token = fingerprint(situation)
+    parts = parts_of(situation)
+    token = fingerprint(parts)
     findings += target_finding(policy, situation.target, step)
     findings += too_old(snapshot, step, now, max_age)
     if expect_fingerprint is not None:
-        findings += (moved(expect_fingerprint, token),)
+        findings += (moved(expect_fingerprint, token, expect_parts, parts),)
     summary = _summary(snapshot, cluster)
     notices: tuple[str, ...] = ()
     said = _of_a_file(snapshot)
@@ -140,6 +143,7 @@ def evaluate(
         advisories_until=catalog.advisories_until,
         notices=(*said, *notices),
         fingerprint=token,
+        fingerprint_parts=parts,
         looks=(snapshot.taken_at,),
         timeline=_timeline(cluster, situation.window) if timeline and connected else None,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -19,9 +20,10 @@ from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow, Snapshot, Unavailable
 
-__all__ = ["fingerprint", "is_fingerprint", "moved"]
+__all__ = ["fingerprint", "is_fingerprint", "moved", "parts_of"]
 
 _LENGTH: Final = 16
+_SHOWN: Final = 300  # characters of one side of a change
 _TOKEN: Final = re.compile(rf"[0-9a-f]{{{_LENGTH}}}", re.ASCII)
 
 _COUNTED_JOBS: Final = frozenset(
@@ -35,11 +37,16 @@ def is_fingerprint(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def fingerprint(situation: Situation) -> str:
-    """The token: 16 hexadecimal digits. Whatever could not be seen is a part of the state as well."""
+def fingerprint(parts: Mapping[str, Any]) -> str:
+    """The token of a state: 16 hexadecimal digits."""
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:_LENGTH]
+
+
+def parts_of(situation: Situation) -> dict[str, Any]:
+    """The state itself, in values that JSON has. What could not be seen is a part of it as well."""
     cluster = situation.cluster
     snapshot = cluster.snapshot
-    state = {
+    parts = {
         "step": situation.step.value,
         "target": str(situation.target),
         "node": situation.node_id,
@@ -61,25 +68,78 @@ def fingerprint(situation: Situation) -> str:
         "due": _due(situation),
         "sections": _sight(snapshot),
     }
-    return hashlib.sha256(msgspec.json.encode(state, order="deterministic")).hexdigest()[:_LENGTH]
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parts))
+    return plain
 
 
-def moved(expected: str, actual: str) -> Finding:
-    """The finding that answers ``--expect-fingerprint``."""
+def moved(
+    expected: str, actual: str, before: Mapping[str, Any] | None, after: Mapping[str, Any]
+) -> Finding:
+    """The finding that answers ``--expect-fingerprint``.
+
+    Args:
+        expected: the token that was approved.
+        actual: the token of the state as it is.
+        before: the parts of the state that was approved, None if only the token was given.
+        after: the parts of the state as it is.
+    """
     same = expected == actual
+    changes = _changes(before, after) if before is not None and not same else {}
     return Finding(
         check="fingerprint",
         outcome=Outcome.PASS if same else Outcome.BLOCK,
         title="the state is the one that was approved"
         if same
         else "the state has moved since the fingerprint was taken",
-        detail=""
-        if same
-        else f"Expected {expected}, found {actual}: nodes, versions, settings, jobs or schedules are "
-        "not what they were, or the question is another one (step, target, node).",
-        evidence={"expected": expected, "found": actual},
+        detail="" if same else f"Expected {expected}, found {actual}. {_what_moved(before, changes)}",
+        evidence={"expected": expected, "found": actual} | ({"moved": changes} if changes else {}),
         remedy=() if same else ("Read this report, and approve its fingerprint if it is right.",),
     )
+
+
+_NAMES: Final = {
+    "members": "nodes",
+    "version": "cluster version",
+    "jobs": "active jobs",
+    "due": "schedules due",
+    "sections": "what guard could see",
+    "cluster": "cluster id",
+}
+
+
+def _what_moved(before: Mapping[str, Any] | None, changes: Mapping[str, Any]) -> str:
+    if before is None:
+        return (
+            "Nodes, versions, settings, jobs or schedules are not what they were, or the question is "
+            "another one (step, target, node). To be told which, give the JSON report that was "
+            "approved in place of its token: --expect-fingerprint FILE."
+        )
+    told = [
+        f"{_NAMES.get(name, name)}: {_shown(change['before'])} became {_shown(change['after'])}"
+        for name, change in changes.items()
+    ]
+    return "; ".join(told) + "." if told else "The report's own parts do not say what."
+
+
+def _shown(value: object) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The parts that differ; of a list or a table only what it had or has alone."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in (*after, *(each for each in before if each not in after)):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if isinstance(old, list) and isinstance(new, list):
+            old, new = [x for x in old if x not in new], [x for x in new if x not in old]
+        elif isinstance(old, dict) and isinstance(new, dict):
+            keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+            old, new = ({key: each.get(key) for key in keys} for each in (old, new))
+        found[name] = {"before": old, "after": new}
+    return found
 
 
 def _counts(job: JobRow) -> bool:

@@ -17,7 +17,8 @@ OWN: Final[dict[str, str]] = {
         "report carries a fingerprint of the state its verdict rests on: the step, the target and\n"
         "--node, the member nodes with build, membership, liveness and start, the cluster version,\n"
         "the settings guard reads, active backups, restores and schema changes, the schedules that\n"
-        "are due, and what could be seen. Given back, guard blocks if any of that has changed. Can\n"
+        "are due, and what could be seen. Given back, guard blocks if any of that has changed; given\n"
+        "back as the JSON report (--expect-fingerprint FILE) it says what has. Can\n"
         "never be waived: leave the option out instead."
     ),
     "settle": (

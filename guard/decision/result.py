@@ -165,6 +165,7 @@ class Decision(_Struct, frozen=True):
         advisories_until: day up to which it knows the advisories.
         notices: what concerns the run and not the cluster: unused waivers and the like.
         fingerprint: token of the state the verdict rests on.
+        fingerprint_parts: that state itself: what the token was made of.
         looks: when the cluster was looked at: once, or twice under ``--settle``.
         timeline: past and near future, where the caller asked for it; not part of the JSON report.
     """
@@ -183,6 +184,7 @@ class Decision(_Struct, frozen=True):
     advisories_until: dt.date | None = None
     notices: tuple[str, ...] = ()
     fingerprint: str = ""
+    fingerprint_parts: dict[str, Any] = {}
     looks: tuple[dt.datetime, ...] = ()
     timeline: Timeline | None = None
 

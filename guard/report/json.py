@@ -40,6 +40,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     advisories_until: dt.date | None
     notices: tuple[str, ...]
     fingerprint: str
+    fingerprint_parts: dict[str, Any]
     looks: tuple[dt.datetime, ...]
 
 
@@ -68,6 +69,7 @@ def report_of(decision: Decision, options: Options) -> Report:
         advisories_until=decision.advisories_until,
         notices=decision.notices,
         fingerprint=decision.fingerprint,
+        fingerprint_parts=decision.fingerprint_parts,
         looks=decision.looks,
     )
 

@@ -428,6 +428,32 @@ def test_a_pyproject_named_without_the_table_is_a_mistake() -> None:
 # Fingerprints
 
 
+def test_a_block_by_fingerprint_says_what_moved() -> None:
+    report, _ = findings()
+    Path("approved.json").write_text(json.dumps(report))
+    assert findings("--expect-fingerprint", "approved.json")[1]["fingerprint"] == "pass"
+    moved, outcomes = findings("--expect-fingerprint", "approved.json", seen=ALLOWED)
+    assert outcomes["fingerprint"] == "block"
+    [finding] = [f for f in moved["findings"] if f["check"] == "fingerprint"]
+    parts = report["fingerprint_parts"], moved["fingerprint_parts"]
+    differing = {name for name in parts[0] if parts[0][name] != parts[1][name]}
+    assert set(finding["evidence"]["moved"]) == differing != set()
+    assert " became " in finding["detail"]
+    token = findings("--expect-fingerprint", report["fingerprint"], seen=ALLOWED)[0]
+    [finding] = [f for f in token["findings"] if f["check"] == "fingerprint"]
+    assert "--expect-fingerprint FILE" in finding["detail"]
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"fingerprint": "no"}', "[]", "\x00", None])
+def test_what_is_no_report_is_no_fingerprint(content: str | None) -> None:
+    if content is not None:
+        Path("approved.json").write_text(content)
+    arguments = ("--snapshot", saved(ALLOWED), *START, "--expect-fingerprint", "approved.json")
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert "16 hexadecimal" in " ".join(err.replace("│", " ").split())
+
+
 def test_check_approve_and_act_without_a_gap() -> None:
     report, _ = findings()
     token = report["fingerprint"]

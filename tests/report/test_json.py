@@ -39,6 +39,7 @@ def test_the_keys_are_frozen() -> None:
         "advisories_until",
         "notices",
         "fingerprint",
+        "fingerprint_parts",
         "looks",
     }
     assert set(found["cluster"]) == {

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
@@ -29,6 +29,8 @@ from guard.decision.result import FailOn, Step
 from guard.report import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from guard.decision.policy.rules import Policy
     from guard.snapshot.model import Snapshot
 
@@ -91,7 +93,9 @@ def check(
     expect_fingerprint: Annotated[
         str | None,
         typer.Option(
-            metavar="TOKEN", help="Block unless the state still has the fingerprint of that report."
+            metavar="TOKEN|FILE",
+            help="Block unless the state still has the fingerprint of that report; its JSON as a file "
+            "says what has moved.",
         ),
     ] = None,
     policy: Annotated[
@@ -162,7 +166,7 @@ def check(
         usage(f"--wait and --settle need a cluster to look at again, and {given} is one look")
     if (settle or dt.timedelta()) > dt.timedelta(hours=1) or (wait or dt.timedelta()) > _LONGEST_WAIT:
         usage("--settle takes at most 1h and --wait at most 31d")
-    _validate_fingerprint(expect_fingerprint)
+    approved = _approved(expect_fingerprint)
     written = report_formats(reports or ())
     if policy is not None and no_policy:
         usage("--policy and --no-policy exclude each other")
@@ -204,7 +208,8 @@ def check(
             catalog=catalog,
             policy=rules,
             now=dt.datetime.now(dt.UTC),
-            expect_fingerprint=expect_fingerprint,
+            expect_fingerprint=approved[0],
+            expect_parts=approved[1],
             max_age=oldest if oldest != NO_LIMIT else None,
             timeline=Format.HTML in (output, *written.values()),
         )
@@ -241,13 +246,14 @@ def _oldest(
     return max_age if max_age is not None else rules.thresholds.max_age
 
 
-def _validate_fingerprint(token: str | None) -> None:
-    if token is None:
-        return
+def _approved(given: str | None) -> tuple[str | None, Mapping[str, Any] | None]:
+    """The fingerprint that was approved and, from a report, what it was made of."""
+    if given is None:
+        return None, None
+    from guard.cli.approved import approved_report
     from guard.decision.fingerprint import is_fingerprint
 
-    if not is_fingerprint(token):
-        usage("--expect-fingerprint: not a fingerprint, which is 16 hexadecimal digits")
+    return (given, None) if is_fingerprint(given) else approved_report(given)
 
 
 def _colour() -> bool:
