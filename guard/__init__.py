@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Snapshot", "__version__", "evaluate", "load_snapshot"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WHERE = {
     "evaluate": "guard.decision.engine",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,20 +30,22 @@ COMPILED: Final = Path(__file__).with_name("data") / "compiled.json"
 _COMPILED_LIMIT: Final = 32 << 20
 
 
-def load(extra: Path | None = None, *, compiled: Path = COMPILED) -> Catalog:
+def load(extra: Path | None = None, *, compiled: Path | None = None) -> Catalog:
     """Load the catalog.
 
     Args:
         extra: a directory of TOML records that add to the shipped ones; a record with the id or
             series of a shipped one replaces it. An ``about.toml`` moves the days up to which
             releases and advisories are known, as far as the directory's own records justify it.
-        compiled: the compiled catalog to start from.
+        compiled: the compiled catalog to start from; the shipped one unless given.
 
     Raises:
         CatalogError: a file is missing, not what it should be, or not well-formed.
     """
+    data = _shipped() if compiled is None else read_bytes(compiled, _COMPILED_LIMIT)
+    compiled = compiled or COMPILED
     try:
-        records = msgspec.json.decode(read_bytes(compiled, _COMPILED_LIMIT), type=CatalogRecords)
+        records = msgspec.json.decode(data, type=CatalogRecords)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CatalogError(f"{compiled}: damaged catalog: {error}") from error
     try:
@@ -65,6 +68,14 @@ def load(extra: Path | None = None, *, compiled: Path = COMPILED) -> Catalog:
                 advisories[found.id] = found
         about = with_dates(about, own)
     return Catalog(about, advisories, series, Changes(records.changes, tuple(changes)))
+
+
+def _shipped() -> bytes:
+    """The compiled catalog inside guard, which may itself be inside one file."""
+    data = pkgutil.get_data("guard.catalog", "data/compiled.json")
+    if data is None:
+        raise CatalogError("guard was installed without its catalog")
+    return data
 
 
 def read_directory(directory: Path) -> list[Record]:
