@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from guard.decision.check_definition import ALL_STEPS
 from guard.decision.checks import ALL
 from guard.decision.table import TABLE
 
-__all__ = ["checks_table", "replace", "snippet"]
+__all__ = ["checks_table", "replace", "sample", "snippet"]
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+SAMPLE = ("check", "--snapshot", "examples/snapshots/mixed-backup-running.json", "--max-age", "none")
 _WORDS = {"B": "**B**", "W": "W", "P": "list"}
 
 
@@ -29,6 +33,20 @@ def checks_table() -> str:
         ]
         lines.append(f"| {check.id} | " + " | ".join(cells) + f" | {check.title} |")
     return "\n".join(lines)
+
+
+def sample() -> str:
+    """What the README's first command prints, down to the warnings; its age is that of the day."""
+    done = subprocess.run(
+        [sys.executable, "-m", "guard", *SAMPLE, "--no-policy"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    shown, _, _ = done.stdout.partition("\nWarnings\n")
+    shown = re.sub(r"Z, [^,]* ago", "Z, 2 d ago", shown)
+    return f"```text\n{shown}\n  …\n```"
 
 
 def snippet(text: str, name: str) -> str:
@@ -49,4 +67,5 @@ def replace(text: str, name: str, content: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(replace(README.read_text(), "checks", checks_table()))
+    written = replace(README.read_text(), "checks", checks_table())
+    README.write_text(replace(written, "sample", sample()))
