@@ -7,6 +7,7 @@ from itertools import islice, pairwise, takewhile
 from typing import Final
 
 from guard.cluster.picture import Cluster
+from guard.cluster.recurrence import CannotFollow, recurrence
 from guard.snapshot.model import ScheduleRow
 
 __all__ = ["due_schedules", "is_overdue", "never_quiet"]
@@ -46,12 +47,9 @@ def never_quiet(cluster: Cluster, window: dt.timedelta) -> bool:
 def _runs(schedule: ScheduleRow, horizon: dt.datetime) -> list[dt.datetime]:
     if schedule.next_run is None or not schedule.recurrence:
         return []
-    from cronsim import CronSim, CronSimError  # only a cluster whose backups are due needs it
-
-    macros = {"@hourly": "0 * * * *"}  # the others leave a gap that no window fills
     try:
-        following = CronSim(macros.get(schedule.recurrence, schedule.recurrence), schedule.next_run)
-        runs = [schedule.next_run, *islice(takewhile(lambda run: run <= horizon, following), _RUNS)]
-    except (CronSimError, ValueError, OverflowError):
+        following = recurrence(schedule.recurrence).after(schedule.next_run)
+        runs = islice(takewhile(lambda run: run <= horizon, following), _RUNS)
+        return [schedule.next_run, *runs]
+    except CannotFollow:
         return [schedule.next_run]
-    return runs
