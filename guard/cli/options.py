@@ -15,6 +15,7 @@ __all__ = [
     "DebugZip",
     "LogFormat",
     "LogFormatOption",
+    "MaxAge",
     "SnapshotFile",
     "Timeout",
     "Url",
@@ -130,6 +131,16 @@ DebugZip = Annotated[
         "--debug-zip",
         metavar="FILE",
         help="Judge the cluster as this file of cockroach debug zip shows it.",
+    ),
+]
+MaxAge = Annotated[
+    dt.timedelta | None,
+    typer.Option(
+        "--max-age",
+        parser=duration_or_none,
+        metavar="TIME",
+        help="With --snapshot and --debug-zip: how old it may be to permit anything; none "
+        "for replays and studies. [default: 1h]",
     ),
 ]
 Timeout = Annotated[

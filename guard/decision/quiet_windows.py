@@ -15,6 +15,7 @@ import msgspec
 from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
 from guard.decision.expected_backups import Busy, expected_backups
+from guard.decision.phrases import span
 from guard.decision.result import ExitCode
 from guard.snapshot.model import Connection, Snapshot
 
@@ -72,6 +73,7 @@ def quiet_windows(
     within: dt.timedelta,
     *,
     age: dt.timedelta = dt.timedelta(),
+    max_age: dt.timedelta = dt.timedelta.max,
 ) -> WindowsAnswer:
     """Find the times without backups.
 
@@ -80,15 +82,25 @@ def quiet_windows(
         length: how long the cluster must be free of backups.
         within: how far ahead to look; at most `LONGEST_HORIZON`.
         age: how long ago the snapshot was taken; what is over by now is no window.
+        max_age: how old it may be; of an older one the answer is unknown, whatever it holds.
 
     Returns:
         Exit code 0 with at least one window, 10 without any, 11 if too little could be seen.
     """
     try:
-        return _answer(snapshot, length, within, age)
+        answer = _answer(snapshot, length, within, age)
     except OverflowError:  # times at the end of the calendar, which no healthy cluster has
         now = snapshot.taken_at
         return _blind(now, now, length, age, "the cluster's times are beyond the calendar", ())
+    if age <= max_age:
+        return answer
+    why = f"the snapshot is {span(age)} old, and backups may have been planned since"
+    return msgspec.structs.replace(
+        answer,
+        exit_code=int(ExitCode.UNKNOWN),
+        unknown=(*answer.unknown, why),
+        remedy=(*answer.remedy, "Take a new one, or take its age on yourself: --max-age TIME"),
+    )
 
 
 def _answer(

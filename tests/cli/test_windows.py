@@ -103,7 +103,11 @@ def test_an_old_snapshot_says_how_old_it_is(monkeypatch: pytest.MonkeyPatch) -> 
     _, out = run(HOURLY, "--duration", "40m", "--within", "3h")
     assert "Snapshot: taken 2 h 5 min ago" in out
     assert "  2026-11-22 04:16:00Z to 2026-11-22 05:00:00Z" in out.splitlines()[1]
-    _, found = run_json(HOURLY, "--duration", "40m")
+    code, out = run(HOURLY, "--duration", "40m")
+    assert code == 11
+    assert "Unknown: the snapshot is 2 h 5 min old" in out
+    assert run(HOURLY, "--duration", "40m", "--max-age", "3h")[0] == 0
+    _, found = run_json(HOURLY, "--duration", "40m", "--max-age", "none")
     assert found["snapshot_age_seconds"] == 125 * 60
 
 

@@ -16,12 +16,12 @@ from guard.cli.options import (
     DebugZip,
     LogFormat,
     LogFormatOption,
+    MaxAge,
     SnapshotFile,
     Timeout,
     Url,
     Verbose,
     duration,
-    duration_or_none,
     node_id,
     usage,
 )
@@ -63,15 +63,7 @@ def check(
             help="How far ahead a scheduled backup counts as due. [default: 30m]",
         ),
     ] = None,
-    max_age: Annotated[
-        dt.timedelta | None,
-        typer.Option(
-            parser=duration_or_none,
-            metavar="TIME",
-            help="With --snapshot and --debug-zip: how old it may be to permit a step; none "
-            "for replays and studies. [default: 1h]",
-        ),
-    ] = None,
+    max_age: MaxAge = None,
     timeout: Timeout = dt.timedelta(seconds=30),
     wait: Annotated[
         dt.timedelta | None,

@@ -14,6 +14,7 @@ from guard.cli.options import (
     DebugZip,
     LogFormat,
     LogFormatOption,
+    MaxAge,
     SnapshotFile,
     Timeout,
     Url,
@@ -23,6 +24,7 @@ from guard.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from guard.decision.policy.rules import Thresholds
     from guard.decision.quiet_windows import StartNow, WindowsAnswer
 
 __all__ = ["app"]
@@ -44,6 +46,7 @@ def windows(
     snapshot: SnapshotFile = None,
     debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
+    max_age: MaxAge = None,
     within: Annotated[
         dt.timedelta, typer.Option(parser=duration, metavar="TIME", help="How far ahead to look.")
     ] = dt.timedelta(hours=24),
@@ -70,7 +73,9 @@ def windows(
     log = logger(verbose, log_format)
     seen = take_snapshot(url, snapshot, certs_dir, timeout, log, debug_zip=debug_zip)
     age = age_of(seen) if snapshot is not None or debug_zip is not None else dt.timedelta()
-    answer = quiet_windows(seen, length, within, age=age)
+    answer = quiet_windows(
+        seen, length, within, age=age, max_age=Thresholds().max_age if max_age is None else max_age
+    )
     if output is PageFormat.HTML:
         from guard import __version__
         from guard.cluster.picture import Cluster

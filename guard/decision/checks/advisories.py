@@ -55,7 +55,18 @@ def run(situation: Situation) -> Iterator[Finding]:
         if found:  # the worst says it all; harm that is done comes first, then the edge
             said.append(min(found, key=lambda finding: _WORST_FIRST.index(finding.outcome)))
     yield from said
-    if not any(f.outcome in (Outcome.BLOCK, Outcome.UNKNOWN, Outcome.WARN) for f in said):
+    if any(f.outcome in (Outcome.BLOCK, Outcome.UNKNOWN, Outcome.WARN) for f in said):
+        return
+    target = situation.target
+    missing = situation.catalog.advisories_missing(target) if target is not None else ""
+    if missing:
+        yield CHECK.finding(
+            Outcome.NOT_APPLICABLE,
+            f"which advisories concern {target} guard cannot know",
+            f"Of {_count(situation)} that it knows none stands in the way, but {missing}.",
+            evidence={"catalog_date": situation.catalog.date},
+        )
+    else:
         yield CHECK.finding(
             Outcome.PASS,
             f"none of {_count(situation)} stands in the way",
