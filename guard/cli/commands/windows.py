@@ -24,7 +24,6 @@ from guard.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from guard.decision.policy.rules import Thresholds
     from guard.decision.quiet_windows import StartNow, WindowsAnswer
 
 __all__ = ["app"]
@@ -63,6 +62,7 @@ def windows(
     from guard.cli.logging import logger
     from guard.cli.process import emit
     from guard.cli.source import age_of, take_snapshot
+    from guard.decision.policy.rules import Thresholds
     from guard.decision.quiet_windows import LONGEST_HORIZON, quiet_windows
     from guard.report.plain import escape_json
 
