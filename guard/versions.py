@@ -14,10 +14,10 @@ CockroachDB versions are not semantic versions: a custom build ``v21.2.0-5-gabc`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import total_ordering
 from typing import Final
+
+import msgspec
 
 __all__ = ["Build", "ClusterVersion", "Phase", "Series", "VersionError"]
 
@@ -26,11 +26,10 @@ class VersionError(ValueError):
     """A text is not a version of the kind that was asked for."""
 
 
-_SERIES: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})", re.ASCII)
+_SERIES: Final = r"v?(\d{1,4})\.(\d{1,4})"  # compiled when first needed, as all patterns here
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Series:
+class Series(msgspec.Struct, frozen=True, order=True):
     """A release series, for example 21.2. Ordered by year, then by number within the year."""
 
     year: int
@@ -43,7 +42,7 @@ class Series:
         Raises:
             VersionError: the text is anything else, ``21.2.0`` and ``21.2-14`` included.
         """
-        match = _SERIES.fullmatch(text)
+        match = re.fullmatch(_SERIES, text, re.ASCII)
         if match is None:
             raise VersionError(f"not a release series such as v21.2: {text!r}")
         return cls(int(match[1]), int(match[2]))
@@ -81,9 +80,7 @@ _PATTERNS: Final = (
 )
 
 
-@total_ordering
-@dataclass(frozen=True, eq=False, slots=True)
-class Build:
+class Build(msgspec.Struct, frozen=True):
     """A build tag as a binary reports it (``v21.2.0``), ordered as Cockroach Labs orders them.
 
     Two builds are equal when they are the same release; a ``-fips`` build is the same release as
@@ -98,7 +95,7 @@ class Build:
     phase_sub_ordinal: int = 0
     custom_ordinal: int = 0
     adhoc_label: str = ""
-    tag: str = field(default="", compare=False)
+    tag: str = ""  # takes no part in comparisons
 
     @classmethod
     def parse(cls, tag: str) -> Build:
@@ -176,6 +173,15 @@ class Build:
     def __lt__(self, other: Build) -> bool:
         return self._key < other._key if isinstance(other, Build) else NotImplemented
 
+    def __le__(self, other: Build) -> bool:
+        return self._key <= other._key if isinstance(other, Build) else NotImplemented
+
+    def __gt__(self, other: Build) -> bool:
+        return self._key > other._key if isinstance(other, Build) else NotImplemented
+
+    def __ge__(self, other: Build) -> bool:
+        return self._key >= other._key if isinstance(other, Build) else NotImplemented
+
     def __hash__(self) -> int:
         return hash(self._key)
 
@@ -188,20 +194,18 @@ class Build:
         return f"v{self.year}.{self.ordinal}.{self.patch}{suffix}"
 
 
-_CLUSTER_VERSION: Final = re.compile(
+_CLUSTER_VERSION: Final = (
     r"(?P<major>\d{1,9})\.(?P<minor>\d{1,4})"
     r"(?:(?P<final_step>-upgrading-final-step)"
     r"|(?:-|-upgrading(?:-to-(?P<to_major>\d{1,9})\.(?P<to_minor>\d{1,4}))?-step-)"
-    r"(?P<internal>-?\d{1,9}))?",
-    re.ASCII,
+    r"(?P<internal>-?\d{1,9}))?"
 )
 
 # Development builds shift the year by a million so that they can never be upgraded to a release.
 _DEVELOPMENT_OFFSET: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterVersion:
+class ClusterVersion(msgspec.Struct, frozen=True):
     """The cluster version as ``version`` in the cluster settings shows it.
 
     Grammar: pkg/roachpb/version.go of the server. Only ``X.Y`` is final. ``24.1-upgrading-final-step``
@@ -230,7 +234,7 @@ class ClusterVersion:
         Raises:
             VersionError: the text follows none of the forms that any CockroachDB prints.
         """
-        match = _CLUSTER_VERSION.fullmatch(text)
+        match = re.fullmatch(_CLUSTER_VERSION, text, re.ASCII)
         if match is None:
             raise VersionError(f"not a cluster version: {text!r}")
         major = int(match["major"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import typer
 
 from guard.cli.options import usage
@@ -55,7 +55,7 @@ def write_reports(reports: dict[Path, Format], decision: Decision, options: Opti
 
     failed = False
     for path, form in reports.items():
-        text = renderer(form)(decision, replace(options, colour=False, width=100))
+        text = renderer(form)(decision, msgspec.structs.replace(options, colour=False, width=100))
         clean = "\n".join(plain_line(line) for line in text.split("\n"))
         try:
             with uninterrupted():

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from guard.decision.policy.rules import NEVER, Policy, PolicyError, WaiverRule, nearest
 from guard.files import NotRegular, TooLarge, read_regular
 
@@ -156,9 +158,7 @@ def policy_for_run(
         notices = (f"policy read from {path}",)
     rules = accepted(accept, reasons, known()) if accept or reasons else ()
     if rules:
-        import dataclasses
-
-        policy = dataclasses.replace(policy, waivers=(*rules, *policy.waivers))
+        policy = msgspec.structs.replace(policy, waivers=(*rules, *policy.waivers))
     return policy, notices
 
 

@@ -9,7 +9,6 @@ import contextlib
 import datetime as dt
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol, TextIO
 
 import msgspec
@@ -27,8 +26,7 @@ _LAST_LOOK: Final = 5.0
 _SHORTEST_LOOK: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long to go on, in seconds.
 
     Attributes:

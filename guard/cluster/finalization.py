@@ -12,8 +12,9 @@ Source: pkg/server/auto_upgrade.go; "Finalize a major-version upgrade manually" 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from guard.cluster.liveness import dead_after
 from guard.cluster.members import Node
@@ -56,8 +57,7 @@ def finalize_by_hand(target: Series) -> str:
     return f"SET CLUSTER SETTING version = '{target}';"
 
 
-@dataclass(frozen=True, slots=True)
-class Lingering:
+class Lingering(msgspec.Struct, frozen=True):
     """A node that is no member, but for which automatic finalization waits.
 
     Attributes:
@@ -69,8 +69,7 @@ class Lingering:
     until: dt.datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Finalization:
+class Finalization(msgspec.Struct, frozen=True):
     """Whether the cluster would finalize by itself, and what lets it.
 
     Attributes:

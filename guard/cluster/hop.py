@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from guard.cluster.finalization import Finalization
 from guard.cluster.members import Node
@@ -12,8 +12,7 @@ from guard.versions import Build, Series
 __all__ = ["Hop", "hop_of", "is_between", "restart_finalizes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(msgspec.Struct, frozen=True):
     """An upgrade of a cluster to a target.
 
     Attributes:

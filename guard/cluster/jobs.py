@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from guard.cluster.picture import Cluster
 from guard.cluster.schedules import due_schedules, is_overdue, never_quiet
@@ -155,8 +156,7 @@ def active_backups(cluster: Cluster) -> tuple[JobRow, ...]:
     return tuple(sorted(jobs, key=lambda job: job.job_id))
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(msgspec.Struct, frozen=True):
     """Backups that run now or are about to."""
 
     jobs: tuple[JobRow, ...]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from guard.cluster.contradiction import contradiction
 from guard.cluster.liveness import Liveness, dead_after, liveness
@@ -33,8 +34,7 @@ __all__ = ["Node", "draw_nodes", "gateway_build", "nodes_missing"]
 _STATUS_FRESH: Final = dt.timedelta(seconds=60)  # nodes rewrite their status every 10 s
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """A node of the cluster, from all tables that know it.
 
     Attributes:

@@ -8,8 +8,9 @@ the completion of migrations and the MIGRATION jobs.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from guard.cluster.picture import Cluster
 from guard.snapshot.model import Collected, EventRow
@@ -21,8 +22,7 @@ _LONGEST: Final = dt.timedelta(days=7)  # restarts further apart belong to no ro
 _RESTARTS: Final = frozenset({"node_restart", "node_join"})
 
 
-@dataclass(frozen=True, slots=True)
-class MixedWindow:
+class MixedWindow(msgspec.Struct, frozen=True):
     """From the first restart of a rollout to its end.
 
     Attributes:

@@ -7,8 +7,9 @@ look at becomes unknown and never good news.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+import msgspec
 
 from guard.cluster.contradiction import contradiction
 from guard.cluster.job_sight import jobs_problem
@@ -33,8 +34,7 @@ _LONG_SETTLED: Final = dt.timedelta(hours=1)
 _RECORD_LASTS: Final = dt.timedelta(seconds=9)
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(msgspec.Struct, frozen=True):
     """Everything rules ask of a snapshot.
 
     Attributes:
@@ -109,7 +109,7 @@ class Cluster:
         node = self._about_to_restart(node_id, target)
         if node is None:
             return self
-        settled = replace(
+        settled = msgspec.structs.replace(
             node,
             build=target,
             build_tag=str(target),
@@ -122,7 +122,7 @@ class Cluster:
             fresh=True,
         )
         nodes = tuple(settled if n is node else n for n in self.nodes)
-        return replace(self, nodes=nodes, restarted=node)
+        return msgspec.structs.replace(self, nodes=nodes, restarted=node)
 
     def _about_to_restart(self, node_id: int | None, target: Build) -> Node | None:
         known = self.known_members

@@ -21,8 +21,9 @@ import datetime as dt
 import re
 import zoneinfo
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 __all__ = ["CannotFollow", "Cron", "Every", "recurrence"]
 
@@ -56,8 +57,7 @@ def _names(words: tuple[str, ...], first: int) -> dict[str, int]:
     return {word[:3]: n for n, word in numbered} | {word: n for n, word in numbered}
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(msgspec.Struct, frozen=True):
     first: int
     last: int
     names: Mapping[str, int]
@@ -107,8 +107,7 @@ _FIELDS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
+class Every(msgspec.Struct, frozen=True):
     """A run so long after the last one was handled."""
 
     interval: dt.timedelta
@@ -120,8 +119,7 @@ class Every:
             yield moment
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(msgspec.Struct, frozen=True):
     """Runs at minutes of a wall clock.
 
     Attributes:

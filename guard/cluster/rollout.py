@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from guard.cluster.members import Node
 from guard.cluster.picture import Cluster
@@ -12,8 +13,7 @@ from guard.cluster.picture import Cluster
 __all__ = ["Rollout", "rollout"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
+class Rollout(msgspec.Struct, frozen=True):
     """An upgrade that is not finalized: at least one member runs a series above the active one.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from guard.cluster.missing import NotCollected
 from guard.snapshot.model import Reason, Snapshot, Unavailable
@@ -18,8 +19,7 @@ VERSION_HIDDEN: Final = Unavailable(
 """MODIFYCLUSTERSETTING alone sees sql.defaults.* only, without an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class VersionState:
+class VersionState(msgspec.Struct, frozen=True):
     """The cluster version: what the gateway has in memory and what KV has.
 
     Attributes:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from guard.connector.errors import UrlError
 
@@ -21,8 +22,7 @@ _DEFAULT_PORT: Final = 26257
 _URL_SCHEMES: Final = ("postgresql://", "postgres://")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """One host to try, with the libpq parameters for it. `params` may hold a password: no repr."""
 
     host: str

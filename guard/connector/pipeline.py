@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PipelineStatus
 
 from guard.connector.deadline import Deadline
@@ -47,15 +47,13 @@ class _Broken(Exception):
     """The server sends what no server of guard's statements sends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """A statement's rows, each a mapping from column name to the server's text or None."""
 
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The server answered with an error."""
 
     sqlstate: str
@@ -63,13 +61,11 @@ class Refused:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(msgspec.Struct, frozen=True):
     """No answer came before the deadline."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionLost:
+class ConnectionLost(msgspec.Struct, frozen=True):
     """The connection ended, or what came over it was no answer."""
 
     message: str

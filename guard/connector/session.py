@@ -12,8 +12,9 @@ read back; the others change nothing that guard reads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from guard.connector import statements
 from guard.connector.deadline import Deadline
@@ -62,8 +63,7 @@ def startup_options(given: str, milliseconds: int) -> str:
     return f"{given} {words}".strip()
 
 
-@dataclass(slots=True)
-class Session:
+class Session(msgspec.Struct):
     """A session on a gateway.
 
     Attributes:
@@ -77,9 +77,9 @@ class Session:
     pgconn: PGconn
     series: Series | None
     milliseconds: int
-    answers: dict[Statement, Answer] = field(default_factory=dict)
+    answers: dict[Statement, Answer] = msgspec.field(default_factory=dict)
     problem: Unavailable | None = None
-    _was_set: list[Statement] = field(default_factory=list)
+    _was_set: list[Statement] = msgspec.field(default_factory=list)
     _id: str | None = None
 
     def prepare(self, deadline: Deadline) -> None:

@@ -16,8 +16,9 @@ Rules that all statements keep:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from guard.connector.change_statements import CHANGE_SECTIONS
 from guard.connector.feature_statements import FEATURES
@@ -50,8 +51,7 @@ SET_UNSAFE_INTERNALS: Final = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(msgspec.Struct, frozen=True):
     """A session variable that a role may have another default for, and that would change answers.
 
     Attributes:

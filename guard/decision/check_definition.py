@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.table import TABLE
@@ -22,8 +23,7 @@ UPGRADE_DOCS: Final = f"{DOCS}/stable/upgrade-cockroach-version"
 _NAMED: Final = 50  # jobs and schedules that a finding names one by one
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """One row of the step table.
 
     Attributes:

@@ -7,8 +7,9 @@ not asked is UNKNOWN; a no is one that was seen.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from guard.catalog.answers import Answer
 from guard.catalog.records import (
@@ -31,8 +32,7 @@ from guard.versions import Series
 __all__ = ["Holds", "feature_found", "holds"]
 
 
-@dataclass(slots=True)
-class Holds:
+class Holds(msgspec.Struct):
     """Whether all conditions hold: YES, NO (one provably does not) or UNKNOWN.
 
     Attributes:
@@ -43,7 +43,7 @@ class Holds:
 
     answer: Answer = Answer.YES
     why: str = ""
-    evidence: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, Any] = msgspec.field(default_factory=dict)
     conclusive: bool = False
 
 

@@ -10,6 +10,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from guard import __version__
 from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
@@ -171,9 +173,7 @@ def _unconnected(why: Unavailable) -> tuple[Finding, ...]:
 
 def _undecidable(situation: Situation, reason: str, checks: Sequence[Check]) -> tuple[Finding, ...]:
     """Findings when not even the step could be inferred: what is hidden, and that we cannot tell."""
-    import dataclasses
-
-    as_verify = dataclasses.replace(situation, step=Step.VERIFY)
+    as_verify = msgspec.structs.replace(situation, step=Step.VERIFY)
     hidden = [
         finding for check in checks if check.id == "visibility" for finding in _run(check, as_verify)
     ]
@@ -230,8 +230,6 @@ def _finalize_column(
 
 
 def _as_finalize(finding: Finding) -> Finding:
-    import msgspec
-
     return msgspec.structs.replace(
         finding,
         detail=f"{finding.detail} Judged as finalize: this restart finalizes the upgrade.".strip(),
@@ -241,8 +239,6 @@ def _as_finalize(finding: Finding) -> Finding:
 
 def _run(check: Check, situation: Situation) -> list[Finding]:
     """One check's findings; never empty, never an exception. Pages are those of the target's series."""
-    import msgspec
-
     series = _series_to_read_of(situation)
     return [
         msgspec.structs.replace(finding, docs=docs_of(finding.docs, series))

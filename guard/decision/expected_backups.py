@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -57,8 +56,7 @@ class Busy(msgspec.Struct, frozen=True, kw_only=True):
     as_job_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """What is expected, in order of its beginning.
 
     Attributes:
@@ -127,8 +125,7 @@ def _unreadable(what: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Length:
+class _Length(msgspec.Struct, frozen=True):
     """How long the next run may take; None if there were runs and none of them can be read."""
 
     expected: dt.timedelta | None
@@ -215,8 +212,7 @@ def _running(job: JobRow, length: _Length, now: dt.datetime, until: dt.datetime)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(msgspec.Struct, frozen=True):
     """A run that begins between two times."""
 
     start: dt.datetime

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
@@ -12,8 +12,7 @@ from guard.versions import Build
 __all__ = ["Inference", "infer_step", "infer_target", "named_target"]
 
 
-@dataclass(frozen=True, slots=True)
-class Inference:
+class Inference(msgspec.Struct, frozen=True):
     """A step and why. AUTO means that it could not be told."""
 
     step: Step

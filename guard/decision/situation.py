@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from guard.cluster.hop import Hop, hop_of, restart_finalizes
 from guard.cluster.members import Node
@@ -23,8 +24,7 @@ _OLD_CLI: Final = Series(21, 2)
 _NEW_CLI: Final = Series(22, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True):
     """One question: may `step` go ahead on `cluster`?
 
     Attributes:
@@ -81,7 +81,7 @@ class Situation:
         after = self.cluster
         if self.target is not None:
             after = after.after_restart(self.node_id, self.target)
-        return replace(self, step=Step.FINALIZE, cluster=after, node_id=None)
+        return msgspec.structs.replace(self, step=Step.FINALIZE, cluster=after, node_id=None)
 
     def decommission(self, nodes: Iterable[Node]) -> str:
         """The remedy for nodes that are gone for good, all of them in one command.

@@ -5,9 +5,10 @@ https://docs.github.com/actions/reference/workflow-commands-for-github-actions
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Final
+
+import msgspec
 
 from guard.decision.result import Decision, ExitCode, Finding, Outcome
 from guard.report.interface import Options
@@ -27,7 +28,7 @@ _LEVELS: Final = (
 def render(decision: Decision, options: Options) -> str:
     """The decision as workflow commands. Every line is one, so that none can be forged."""
     code = decision.exit_code(options.fail_on)
-    verdict = headline(decision, dataclasses.replace(options, colour=False))
+    verdict = headline(decision, msgspec.structs.replace(options, colour=False))
     context = f"step {decision.step.value}, target {decision.target or 'none'}"
     lines = [
         command(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from guard.decision.result import Decision, FailOn
 
 __all__ = ["Options", "Renderer"]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """How to render.
 
     Attributes:

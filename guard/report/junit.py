@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+import msgspec
 
 from guard.decision.result import Decision, ExitCode, FailOn, Finding, Outcome
 from guard.report.interface import Options
@@ -34,7 +35,7 @@ def render(decision: Decision, options: Options) -> str:
     code = decision.exit_code(options.fail_on)
     verdict = SubElement(suite, "testcase", classname=_SUITE, name="verdict")
     if code is not ExitCode.ALLOW:
-        text = headline(decision, dataclasses.replace(options, colour=False))
+        text = headline(decision, msgspec.structs.replace(options, colour=False))
         SubElement(verdict, "failure", message=plain(text), type=decision.verdict.value)
     for finding in decision.findings:
         _case(suite, finding, options.fail_on)

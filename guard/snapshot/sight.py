@@ -10,7 +10,8 @@ v20.1.0-beta.1 and v23.1.0-alpha.5 (#96382), and runs against real servers.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from guard.snapshot.model import PrivilegeRow
 from guard.snapshot.privileges import grant_for
@@ -21,8 +22,7 @@ __all__ = ["JobSight", "job_sight"]
 _CONTROLJOB_SEES_ADMIN_JOBS = Series(23, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class JobSight:
+class JobSight(msgspec.Struct, frozen=True):
     """Whether this user provably sees every job, how that was proved, and what to grant if not."""
 
     proved: bool

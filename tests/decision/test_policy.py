@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
@@ -164,7 +163,7 @@ def test_a_waiver_covers_its_own_check_only() -> None:
 
 
 def test_ids_are_read_in_any_case_and_by_former_names() -> None:
-    former = dataclasses.replace(saying(finding()), aliases=("disk-space",))
+    former = msgspec.structs.replace(saying(finding()), aliases=("disk-space",))
     for name in ("CAPACITY", "disk-space", "Disk-Space"):
         assert judge(waiving(waiver(name)), checks=(former,)).waived
     passing = Policy(severity={"disk-space": dict.fromkeys(Step, Severity.WARN)})
@@ -231,7 +230,7 @@ def test_the_scope_limits_a_waiver(
 
 
 def test_the_first_waiver_that_covers_is_shown_and_the_second_is_no_unused_one() -> None:
-    other = dataclasses.replace(waiver(), owner="kim")
+    other = msgspec.structs.replace(waiver(), owner="kim")
     decision = judge(waiving(waiver(), other), finding())
     assert [f.waiver.owner for f in decision.waived if f.waiver] == ["alex"]
     assert not about(decision, "unused")
@@ -269,7 +268,7 @@ def test_a_crashed_check_is_not_waived() -> None:
     def crash(_: Situation) -> Iterator[Finding]:
         raise RuntimeError("boom")
 
-    crashing = dataclasses.replace(saying(), run=crash)
+    crashing = msgspec.structs.replace(saying(), run=crash)
     silent = saying()
     for check in (crashing, silent):
         decision = judge(waiving(waiver()), checks=(check,))

@@ -21,7 +21,8 @@ from v23.1.12 on. Builds are compared by build tag, series by their first two nu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from guard.cluster.hop import Hop
 from guard.cluster.members import Node
@@ -34,8 +35,7 @@ from guard.versions import Build
 __all__ = ["CHECK"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
+class _Member(msgspec.Struct, frozen=True):
     """A member whose build is known."""
 
     node: Node

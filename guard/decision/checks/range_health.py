@@ -29,8 +29,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node
@@ -55,8 +56,7 @@ _LATELY: Final = dt.timedelta(minutes=5)
 _AT_REST: Final = dt.timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Counts:
+class _Counts(msgspec.Struct, frozen=True):
     """What the nodes that can be believed count, and who is missing from it.
 
     Attributes:

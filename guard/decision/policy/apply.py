@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -31,8 +30,7 @@ _OBJECTIONS: Final = (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN)
 _LONGEST_WAIVER: Final = dt.timedelta(days=366)
 
 
-@dataclass(frozen=True, slots=True)
-class Ids:
+class Ids(msgspec.Struct, frozen=True):
     """The ids a policy may speak of, and which of them nothing may switch off.
 
     Attributes:
@@ -63,8 +61,7 @@ class Ids:
         return (*self.canonical, *self.canonical.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What was asked, as far as the scope of a waiver limits it.
 
     `complete` is False if the checks did not run, so that an unused waiver says nothing.

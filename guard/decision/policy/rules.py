@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -62,8 +61,7 @@ class Severity(StrEnum):
     BLOCK = "block"
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(msgspec.Struct, frozen=True):
     """Numbers that a policy file may change.
 
     Attributes:
@@ -125,20 +123,18 @@ class Scope(Table, frozen=True):
         return frozenset(str(job) for job in (self.job if isinstance(self.job, tuple) else (self.job,)))
 
 
-@dataclass(frozen=True, slots=True)
-class WaiverRule:
+class WaiverRule(msgspec.Struct, frozen=True):
     """A waiver as a decision takes it. `expires` is None for one that holds for this run only."""
 
     id: str
     reason: str
     owner: str
     expires: dt.date | None
-    scope: Scope = field(default_factory=Scope)
+    scope: Scope = msgspec.field(default_factory=Scope)
     source: str = "policy"
 
 
-@dataclass(frozen=True, slots=True)
-class Vouched:
+class Vouched(msgspec.Struct, frozen=True):
     """A release that the catalog does not hold and that somebody has looked at.
 
     It waives ``unlisted-release`` for this very build and nothing else.
@@ -156,8 +152,7 @@ class Vouched:
     expires: dt.date
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """What applies to a decision.
 
     Attributes:
@@ -167,9 +162,9 @@ class Policy:
         source: where it was read from, for the report.
     """
 
-    thresholds: Thresholds = field(default_factory=Thresholds)
+    thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
     targets: tuple[Series | Build, ...] | None = None
-    severity: Mapping[str, Mapping[Step, Severity]] = field(default_factory=dict)
+    severity: Mapping[str, Mapping[Step, Severity]] = msgspec.field(default_factory=dict)
     waivers: tuple[WaiverRule, ...] = ()
     vouched: tuple[Vouched, ...] = ()
     source: str = ""
