@@ -261,3 +261,11 @@ def test_a_job_that_cannot_be_named_is_unknown(kind: str | None) -> None:
         found = ask(snapshot(jobs=[job(5, kind)]), step, "v21.1.12")
         assert "unnamed-jobs" in objecting(found, Outcome.UNKNOWN)
         assert "running-backups" not in objecting(found, Outcome.BLOCK)
+
+
+@pytest.mark.parametrize("twin", ["v22.2.19-dirty", "v22.2.19-64-g0abcdef", "v22.2.19-fips"])
+def test_beside_a_custom_twin_the_plain_release_is_no_way_back(twin: str) -> None:
+    """Nobody goes back by putting v22.2.19 on the last nodes; a real older patch is a way back."""
+    seen = snapshot(nodes(twin, "v22.2.19", "v22.2.18"), version="22.2", gateway="v22.2.18")
+    assert objecting(ask(seen, "next-node", "v22.2.19", node=3)) == set()
+    assert "upgrade-path" in objecting(ask(seen, "next-node", "v22.2.18", node=3))

@@ -48,7 +48,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if situation.step is Step.ROLLBACK:
         yield _back(situation, target, evidence)
         return
-    if newest is not None and target < newest:
+    if newest is not None and target.release < newest.release:  # a custom build is of its release
         yield CHECK.finding(
             Outcome.BLOCK,
             f"the target {target} is older than {newest}, which a node runs",
