@@ -24,7 +24,7 @@ __all__ = ["MAX_BYTES", "FileKind", "RecordFile", "find_files", "read_bytes", "r
 MAX_BYTES: Final = 1 << 20
 """No record is anywhere near this long; a longer file is not a record."""
 
-_SERIES_NAME: Final = re.compile(r"\d{1,4}\.\d{1,4}\.toml", re.ASCII)
+_SERIES_NAME: Final = r"\d{1,4}\.\d{1,4}\.toml"
 
 
 class FileKind(StrEnum):
@@ -80,7 +80,7 @@ def _kind(folder: Path, directory: Path, name: str) -> FileKind:
         return FileKind.SERIES
     if folder.name == "changes" and folder != directory:
         return FileKind.CHANGES
-    if folder == directory and _SERIES_NAME.fullmatch(name):
+    if folder == directory and re.fullmatch(_SERIES_NAME, name, re.ASCII):
         return FileKind.SERIES
     return FileKind.ADVISORY
 

@@ -3,7 +3,7 @@
 An unknown key is an error everywhere, so that a typo can never switch a rule off.
 """
 
-from __future__ import annotations
+# Annotations are evaluated here: msgspec would else compile each of them anew at every start.
 
 import datetime as dt
 from enum import StrEnum

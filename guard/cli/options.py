@@ -26,7 +26,7 @@ __all__ = [
     "usage",
 ]
 
-_PIECE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s?([a-z]*)", re.ASCII)
+_PIECE: Final = r"(\d{1,9}(?:\.\d{1,3})?)\s?([a-z]*)"
 _SECONDS: Final = {
     **dict.fromkeys(("ms",), 0.001),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
@@ -49,7 +49,7 @@ def duration(text: str | dt.timedelta) -> dt.timedelta:
         return text
     seconds, rest = 0.0, text.strip().lower()
     while rest or not text.strip():
-        piece = _PIECE.match(rest)
+        piece = re.match(_PIECE, rest, re.ASCII)
         if piece is None or (piece[2] and piece[2] not in _SECONDS):
             raise typer.BadParameter(f"{text[:40]!r} is not a duration such as 30s, 5min or 1h30m")
         if not piece[2] and float(piece[1]):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Final, NoReturn
 
+from guard import __version__
 from guard.cli.terminal import committed, emit, plain_line, tell
 
 __all__ = ["Interrupted", "at_interrupt", "emit", "run", "uninterrupted"]
@@ -35,6 +36,9 @@ def run() -> NoReturn:
             signal.signal(number, _on_signal)
     _prepare_streams()
     try:
+        if sys.argv[1:] in (["--version"], ["-V"]):  # what scripts ask: no library is needed for it
+            emit(f"guard {__version__}\n")
+            _leave(0)
         from guard.cli.app import asked, build
 
         code = build()(asked(sys.argv[1:]), standalone_mode=False, prog_name="guard")

@@ -46,8 +46,8 @@ _MONTHS: Final = (
     "october", "november", "december",
 )  # fmt: skip
 _DAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_ZONE: Final = re.compile(r"(?:CRON_TZ|TZ)=(\S*)\s+(.*)")
-_NUMBER: Final = re.compile(r"\d{1,4}", re.ASCII)
+_ZONE: Final = r"(?:CRON_TZ|TZ)=(\S*)\s+(.*)"
+_NUMBER: Final = r"\d{1,4}"
 _YEARS_AHEAD: Final = 5  # the library looks no further
 _NO_NAMES: Final[Mapping[str, int]] = {}
 
@@ -65,7 +65,7 @@ class _Field(msgspec.Struct, frozen=True):
     def value(self, text: str) -> int:
         if text.lower() in self.names:
             return self.names[text.lower()]
-        if _NUMBER.fullmatch(text) is None:
+        if re.fullmatch(_NUMBER, text, re.ASCII) is None:
             raise ValueError(text)
         return int(text)
 
@@ -211,7 +211,7 @@ def recurrence(expression: str, *, before_22_1: bool = False) -> Cron | Every:
     """
     unreadable = CannotFollow(f"its recurrence {expression[:50]!r} cannot be read")
     zone: dt.tzinfo = dt.UTC
-    prefix = _ZONE.fullmatch(expression)
+    prefix = re.fullmatch(_ZONE, expression)
     if prefix is not None:
         zone, expression = _zone(prefix[1]), prefix[2]
     text = expression.strip()
@@ -253,15 +253,15 @@ def _zone(name: str) -> dt.tzinfo:
 _UNITS: Final = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0,
 }  # fmt: skip
-_DURATION: Final = re.compile(r"(?:\d{1,12}(?:\.\d{0,9})?(?:ns|us|µs|μs|ms|s|m|h))+", re.ASCII)
-_PART: Final = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_DURATION: Final = r"(?:\d{1,12}(?:\.\d{0,9})?(?:ns|us|µs|μs|ms|s|m|h))+"
+_PART: Final = r"(\d+(?:\.\d*)?)(ns|us|µs|μs|ms|s|m|h)"
 
 
 def _go_duration(text: str) -> dt.timedelta | None:
     """A duration as Go prints it, at least a second and in whole seconds; None if unreadable."""
-    if _DURATION.fullmatch(text) is None:
+    if re.fullmatch(_DURATION, text, re.ASCII) is None:
         return None
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text, re.ASCII))
     try:
         return dt.timedelta(seconds=max(1, int(seconds)))
     except OverflowError:

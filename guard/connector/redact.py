@@ -20,7 +20,7 @@ LONGEST: Final = 4000
 
 _GONE: Final = "<redacted>"
 _URI: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,30}+)://[^\s'\"<>()]++")
-_ADDRESS_ONLY: Final = re.compile(r"https?://[^\s@?#]++", re.ASCII)
+_ADDRESS_ONLY: Final = r"https?://[^\s@?#]++"
 _NAMED: Final = re.compile(
     r"""(?<![\w.-])([\w.-]++)["']?+(?:\s*+=\s*+|\s*+:\s*+(?=["'])|\s++(?='))""", re.IGNORECASE
 )
@@ -56,7 +56,7 @@ def scrub_row(row: dict[str, str | None]) -> dict[str, str | None]:
 
 def _without_path(match: re.Match[str]) -> str:
     # A plain address of a web page, as in the server's hints, holds nothing.
-    return match[0] if _ADDRESS_ONLY.fullmatch(match[0]) else f"{match[1]}://{_GONE}"
+    return match[0] if re.fullmatch(_ADDRESS_ONLY, match[0], re.ASCII) else f"{match[1]}://{_GONE}"
 
 
 def _without_values(text: str) -> str:

@@ -24,7 +24,7 @@ __all__ = ["fingerprint", "is_fingerprint", "moved", "parts_of"]
 
 _LENGTH: Final = 16
 _SHOWN: Final = 300  # characters of one side of a change
-_TOKEN: Final = re.compile(rf"[0-9a-f]{{{_LENGTH}}}", re.ASCII)
+_TOKEN: Final = rf"[0-9a-f]{{{_LENGTH}}}"
 
 _COUNTED_JOBS: Final = frozenset(
     {"RESTORE", "IMPORT", "SCHEMA CHANGE", "TYPEDESC SCHEMA CHANGE", "NEW SCHEMA CHANGE", "MIGRATION"}
@@ -34,7 +34,7 @@ _COUNTED_JOBS: Final = frozenset(
 
 def is_fingerprint(text: str) -> bool:
     """True if the text looks like a token that `fingerprint` gives."""
-    return _TOKEN.fullmatch(text) is not None
+    return re.fullmatch(_TOKEN, text, re.ASCII) is not None
 
 
 def fingerprint(parts: Mapping[str, Any]) -> str:

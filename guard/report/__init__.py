@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from guard.report.interface import Options, Renderer
+if TYPE_CHECKING:
+    from guard.report.interface import Options, Renderer
 
 __all__ = ["Format", "Options", "renderer"]
 
@@ -26,3 +28,12 @@ def renderer(name: Format) -> Renderer:
     module = import_module(f"guard.report.{name.value}")
     render: Renderer = module.render
     return render
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    """`Options` when it is asked for: ``guard --version`` needs this package's plain text alone."""
+    if name == "Options":
+        from guard.report.interface import Options
+
+        return Options
+    raise AttributeError(name)

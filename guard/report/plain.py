@@ -35,20 +35,20 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-_PAGE: Final = re.compile(r"https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._/#?=%-]*)?")
+_PAGE: Final = r"https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._/#?=%-]*)?"
 
 
 def is_page(url: str) -> bool:
     """True for a plain https address: the only thing that a report makes a link of."""
-    return _PAGE.fullmatch(url) is not None
+    return re.fullmatch(_PAGE, url) is not None
 
 
-_UNSAFE_IN_JSON: Final = re.compile(
+_UNSAFE_IN_JSON: Final = (
     "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]"
 )
 
 
 def escape_json(text: str) -> str:
     """JSON text with what terminals and runners act on written as ``\\uXXXX``: the same JSON."""
-    escaped = _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    escaped = re.sub(_UNSAFE_IN_JSON, lambda match: f"\\u{ord(match[0]):04x}", text)
     return escaped.replace("##[", "##\\u005b")  # only ever within a string

@@ -9,7 +9,7 @@ hold no passwords, no license, no storage URI and no job description, because th
 fill them do not ask for those.
 """
 
-from __future__ import annotations
+# Annotations are evaluated here: msgspec would else compile each of them anew at every start.
 
 import datetime as dt
 import ipaddress

@@ -1,22 +1,25 @@
-"""The wall time of ``guard check`` against the floor.
+"""The wall clock and the CPU time of ``guard check`` against the floor.
 
     GUARD_LIVE_SERVERS=DIR python -m tests.bench.wall_time [--runs 25] [--version v21.2.1]
 
 The floor is a bare Python process that imports psycopg, connects and runs the statements that guard
 ran (in libpq's pipeline, as guard does), once. Both are run alternately against the same gateway;
-the medians and their ratio are printed. The aim is at most 1.25.
+the medians and the ratios of both are printed. The aims: at most 1.25 by the wall clock, 1.35 in CPU
+time, which is the one to compare where other things run on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.live.cluster import Cluster, find_executables
 
@@ -57,6 +60,7 @@ from guard.connector.hosts import targets
 module.collect(targets([sys.argv[1]], {}), 30.0)
 open(sys.argv[2], "w").write("\\0".join(sent))
 """
+AIMS = {"wall": 1.25, "cpu": 1.35}
 
 
 def environment(root: Path) -> dict[str, str]:
@@ -65,13 +69,22 @@ def environment(root: Path) -> dict[str, str]:
     return kept | {"PYTHONPYCACHEPREFIX": str(root / "bytecode")}
 
 
-def seconds(env: dict[str, str], *command: str) -> float:
+class Cost(NamedTuple):
+    """Seconds of one run: by the wall clock, and of CPU time of the process, user's and system's."""
+
+    wall: float
+    cpu: float
+
+
+def cost(env: dict[str, str], *command: str) -> Cost:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     done = subprocess.run(command, capture_output=True, check=False, env=env)
     elapsed = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 10):
         raise SystemExit(done.stderr.decode() + done.stdout.decode())
-    return elapsed
+    return Cost(elapsed, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
 
 
 def main() -> int:
@@ -93,16 +106,23 @@ def main() -> int:
             floor, check = measure(cluster, Path(root) / "statements", options.runs)
         finally:
             cluster.close()
-    ratio = statistics.median(check) / statistics.median(floor)
-    write = sys.stdout.write
-    for name, times in (("floor", floor), ("guard check", check)):
-        middle, least = statistics.median(times) * 1000, min(times) * 1000
-        write(f"{name:<14}median {middle:6.0f} ms   fastest {least:6.0f} ms   runs {len(times)}\n")
-    write(f"ratio of medians {ratio:.2f}, of the fastest {min(check) / min(floor):.2f} (aim: 1.25)\n")
+    for what, aim in AIMS.items():
+        compare(what, aim, [getattr(c, what) for c in floor], [getattr(c, what) for c in check])
     return 0
 
 
-def measure(cluster: Cluster, statements: Path, runs: int) -> tuple[list[float], list[float]]:
+def compare(what: str, aim: float, floor: list[float], check: list[float]) -> None:
+    write = sys.stdout.write
+    for name, times in (("floor", floor), ("guard check", check)):
+        middle, least = statistics.median(times) * 1000, min(times) * 1000
+        write(f"{what:<5}{name:<14}median {middle:6.0f} ms   fastest {least:6.0f} ms")
+        write(f"   runs {len(times)}\n")
+    ratio = statistics.median(check) / statistics.median(floor)
+    fastest = min(check) / min(floor)
+    write(f"{what:<5}ratio of medians {ratio:.2f}, of the fastest {fastest:.2f} (aim: {aim})\n")
+
+
+def measure(cluster: Cluster, statements: Path, runs: int) -> tuple[list[Cost], list[Cost]]:
     url = cluster.url(1)
     subprocess.run([sys.executable, "-c", RECORD, url, str(statements)], check=True)
     arguments = ("check", "--url", url, "--step", "verify")
@@ -111,13 +131,13 @@ def measure(cluster: Cluster, statements: Path, runs: int) -> tuple[list[float],
         (sys.executable, "-c", FLOOR, url, str(statements)),
         (sys.executable, "-m", "guard", *arguments),
     )
-    times: tuple[list[float], list[float]] = ([], [])
+    costs: tuple[list[Cost], list[Cost]] = ([], [])
     for turn in range(runs + 2):
-        for command, measured in zip(commands, times, strict=True):
-            elapsed = seconds(env, *command)
+        for command, measured in zip(commands, costs, strict=True):
+            once = cost(env, *command)
             if turn >= 2:  # warm by then: byte code, page cache, the server's plans
-                measured.append(elapsed)
-    return times
+                measured.append(once)
+    return costs
 
 
 if __name__ == "__main__":
