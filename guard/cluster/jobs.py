@@ -25,6 +25,7 @@ __all__ = [
     "is_possible_backup",
     "is_stuck",
     "is_unnamed",
+    "needs_a_person",
 ]
 
 # jobspb.Type of v20.1 to v26.2, as crdb_internal.jobs prints it. A name that is not here may be
@@ -73,7 +74,8 @@ _OTHER_TYPES: Final = frozenset(
 _AUTOMATIC: Final = frozenset(
     kind for kind in _OTHER_TYPES if kind.startswith(("AUTO ", "POLL ", "KEY ", "MVCC ", "UPDATE "))
 ) | {"SQL ACTIVITY FLUSH", "HOT RANGES LOGGER", "SCHEMA CHANGE GC", "ROW LEVEL TTL"}
-_PAUSED: Final = frozenset({"paused", "pause-requested"})
+_PAUSED: Final = "paused"
+_PAUSING: Final = "pause-requested"  # its node has not stopped it yet
 _REQUESTED_TOO_LONG: Final = dt.timedelta(hours=1)
 _RETRIED_TOO_LONG: Final = dt.timedelta(hours=24)
 _SHOW_JOBS_SHOWS: Final = dt.timedelta(hours=12)  # of finished jobs
@@ -100,15 +102,20 @@ def is_possible_backup(job: JobRow) -> bool:
 
 
 def is_paused(job: JobRow) -> bool:
-    """True for a job that only a person sets going again."""
-    return job.status in _PAUSED
+    """True for a job that stands still until a person sets it going again."""
+    return job.status == _PAUSED
+
+
+def needs_a_person(job: JobRow) -> bool:
+    """True for a job that is paused, or still runs and will be: waiting does not end it."""
+    return job.status in (_PAUSED, _PAUSING)
 
 
 def is_stuck(job: JobRow, now: dt.datetime) -> bool:
     """True for a job that waiting will not end: it has been asked to stop, is reverting, or is tried
     again and again, for much longer than any of that takes. A paused job is not meant.
     """
-    if job.created is None or job.status in _PAUSED:
+    if job.created is None or is_paused(job):
         return False
     old = now - job.created
     if job.status.endswith("-requested"):
@@ -169,8 +176,8 @@ class Activity(msgspec.Struct, frozen=True):
 
     @property
     def clears_by_itself(self) -> bool:
-        """False if only a person ends it: a paused or stuck backup, schedules that leave no gap."""
-        return not (self.incessant or any(is_paused(job) for job in self.jobs))
+        """False if only a person ends it: a (soon) paused or stuck backup, schedules without a gap."""
+        return not (self.incessant or any(needs_a_person(job) for job in self.jobs))
 
 
 def backup_activity(cluster: Cluster, window: dt.timedelta) -> Activity:

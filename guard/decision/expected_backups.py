@@ -18,7 +18,12 @@ from typing import Final
 
 import msgspec
 
-from guard.cluster.jobs import active_backups, history_reaches_back_to, is_paused, is_possible_backup
+from guard.cluster.jobs import (
+    active_backups,
+    history_reaches_back_to,
+    is_possible_backup,
+    needs_a_person,
+)
 from guard.cluster.picture import Cluster
 from guard.cluster.recurrence import CannotFollow, Every, recurrence
 from guard.decision.phrases import listed
@@ -87,7 +92,7 @@ def expected_backups(cluster: Cluster, until: dt.datetime) -> Expected:
     for job in running:
         length = past.of_any() if job.schedule_id is None else past.of(job.schedule_id)
         busy.append(_running(job, length, cluster.now, until))
-        if length.expected is None and not is_paused(job):
+        if length.expected is None and not needs_a_person(job):
             unknown.append(_unreadable(f"backup job {job.job_id}"))
             until = cluster.now
     for schedule in schedules:
@@ -194,7 +199,7 @@ def _running(job: JobRow, length: _Length, now: dt.datetime, until: dt.datetime)
 
     From v23.1 on the list of running jobs does not tell their schedules: then any of them may be it.
     """
-    paused = is_paused(job)
+    paused = needs_a_person(job)
     begun = min(job.created or now, now)
     end = max(
         begun + (length.expected or dt.timedelta()), now + (now - begun) * (_SAFETY - 1), now + _LEAST

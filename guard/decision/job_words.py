@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from guard.cluster.jobs import Activity, is_paused, is_stuck
+from guard.cluster.jobs import Activity, is_paused, is_stuck, needs_a_person
 from guard.decision.phrases import age
 from guard.snapshot.model import JobRow, ScheduleRow
 
@@ -68,10 +68,16 @@ def way_to_end(jobs: Sequence[JobRow], now: dt.datetime) -> tuple[str, ...]:
     """The remedy for jobs that stand in the way: what it takes to make the first of each kind end."""
     paused = [job for job in jobs if is_paused(job)]
     stuck = [job for job in jobs if is_stuck(job, now)]
-    moving = [job for job in jobs if job not in paused and job not in stuck]
+    pausing = [job for job in jobs if needs_a_person(job) and job not in paused and job not in stuck]
+    moving = [job for job in jobs if job not in (*paused, *stuck, *pausing)]
     remedy = [
         f"It is paused and will not end by itself: RESUME JOB {job.job_id}; or CANCEL JOB {job.job_id};"
         for job in paused[:2]
+    ]
+    remedy += [
+        f"It will be paused in a moment, and not end by itself. Then: RESUME JOB {job.job_id}; or "
+        f"CANCEL JOB {job.job_id};"
+        for job in pausing[:2]
     ]
     for job in stuck[:2]:
         where = f" on n{job.coordinator_id}" if job.coordinator_id else ""
@@ -90,8 +96,8 @@ def way_to_end(jobs: Sequence[JobRow], now: dt.datetime) -> tuple[str, ...]:
 
 
 def ends_by_itself(jobs: Iterable[JobRow], now: dt.datetime) -> bool:
-    """True if waiting ends all of these jobs: none is paused or stuck."""
-    return not any(is_paused(job) or is_stuck(job, now) for job in jobs)
+    """True if waiting ends all of these jobs: none is paused, about to be, or stuck."""
+    return not any(needs_a_person(job) or is_stuck(job, now) for job in jobs)
 
 
 def schedule_text(schedule: ScheduleRow, now: dt.datetime) -> str:

@@ -269,3 +269,50 @@ def test_beside_a_custom_twin_the_plain_release_is_no_way_back(twin: str) -> Non
     seen = snapshot(nodes(twin, "v22.2.19", "v22.2.18"), version="22.2", gateway="v22.2.18")
     assert objecting(ask(seen, "next-node", "v22.2.19", node=3)) == set()
     assert "upgrade-path" in objecting(ask(seen, "next-node", "v22.2.18", node=3))
+
+
+@pytest.mark.parametrize(("status", "blocks"), [("pause-requested", True), ("paused", False)])
+def test_an_import_that_is_only_asked_to_pause_still_runs(status: str, blocks: bool) -> None:
+    decision = ask(snapshot(three(), jobs=[job(7, "IMPORT", status)]), "start", "v21.1.21")
+    found = [f for f in decision.findings if f.check == "imports"]
+    assert [f.outcome is Outcome.BLOCK for f in found] == [blocks]
+    assert not any(f.transient for f in found)  # waiting ends neither
+    assert not any("WHEN COMPLETE" in line for f in found for line in f.remedy)
+
+
+def test_a_backup_that_is_only_asked_to_pause_is_not_waited_for() -> None:
+    on = {"bulkio.backup.experimental_21_2_mode.enabled": "true", PRESERVE: "21.1"}
+    seen = snapshot(three("v21.1.21"), settings=on, jobs=[job(7, "BACKUP", "pause-requested")])
+    [found] = [f for f in ask(seen, "start", "v21.2.17").findings if f.check == "A-72839"]
+    assert found.outcome is Outcome.BLOCK
+    assert not found.transient
+
+
+@pytest.mark.parametrize(
+    ("build", "version", "setting"),
+    [
+        ("v24.1.29", "23.2", "cluster.auto_upgrade.enabled"),
+        ("v21.2.17", "21.1", "bulkio.backup.experimental_21_2_mode.enabled"),
+    ],
+)
+def test_while_the_upgrade_is_open_nothing_that_protects_it_is_reset(
+    build: str, version: str, setting: str
+) -> None:
+    value = "false" if setting.startswith("cluster") else "true"
+    for at, advised in ((version, False), (build[1:5], True)):
+        seen = snapshot(three(build), version=at, settings={setting: value}, gateway=build)
+        remedies = [line for f in ask(seen, "verify", build).findings for line in f.remedy]
+        assert any(f"RESET CLUSTER SETTING {setting}" in line for line in remedies) is advised
+
+
+def test_a_development_cluster_is_not_told_how_to_finalize() -> None:
+    seen = snapshot(three("v22.1.22"), version="1000022.1-56", gateway="v22.1.22")
+    remedies = [line for f in ask(seen, "start", "v22.2.19").findings for line in f.remedy]
+    assert not any("10000" in line for line in remedies)
+
+
+def test_the_better_target_of_a_72839_is_named_with_what_it_asks_for() -> None:
+    seen = snapshot(three("v21.1.11"), jobs=[job()])
+    [found] = [f for f in ask(seen, "start", "v21.2.0").findings if f.check == "A-72839"]
+    assert "v21.1.12 or later first" in found.remedy[0]
+    assert "--target v21.2." in found.remedy[-1]

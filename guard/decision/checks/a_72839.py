@@ -169,11 +169,18 @@ def _before(situation: Situation) -> Finding:
             f"{target} cannot back up until the upgrade is finalized: choose v21.2.1 or later",
             "The defect is repaired in v21.2.1.",
             evidence={"target": str(target), "repaired_in": str(_REPAIRED)},
-            remedy=(f"guard check --step start --target {_better_target(situation)}",),
+            remedy=_to_a_repaired_target(situation),
         )
     if not _too_old(situation) and _setting_is_true(situation):
         return _protected(situation)
     return _unprotected(situation)
+
+
+def _to_a_repaired_target(situation: Situation) -> tuple[str, ...]:
+    """The other target, after what it asks for in its turn."""
+    too_old = _too_old(situation)
+    protect = _protect(situation, too_old) if too_old or not _setting_is_true(situation) else ()
+    return (*protect, f"guard check --step start --target {_better_target(situation)}")
 
 
 def _better_target(situation: Situation) -> Build:

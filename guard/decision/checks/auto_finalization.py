@@ -11,7 +11,8 @@ preserves nothing), and from v23.2 on ``cluster.auto_upgrade.enabled = false``.
 - verify: warn if a setting was left behind that keeps the next upgrade from finalizing or only seems
   to protect it. A downgrade option that equals the cluster version protects and may have been set
   again on purpose: it passes, and is named. ``bulkio.backup.experimental_21_2_mode.enabled`` warns as
-  well: A-72839 asks for it, and only during an upgrade to v21.2.
+  well: A-72839 asks for it, and only during an upgrade to v21.2. While the upgrade is not final
+  these settings protect it: only a value that protects nothing warns.
 
 Does not apply to patch upgrades. Reads the cluster settings: VIEWCLUSTERSETTING, admin before v22.1.
 Source: pkg/server/auto_upgrade.go.
@@ -39,7 +40,11 @@ def run(situation: Situation) -> Iterator[Finding]:
     if situation.step is Step.VERIFY:
         yield from _left_behind(situation, held, evidence)
         return
-    if situation.target is None or situation.is_patch:
+    if situation.cluster.version.active.is_development:
+        yield CHECK.finding(
+            Outcome.NOT_APPLICABLE, "a development cluster is never finalized", evidence=evidence
+        )
+    elif situation.target is None or situation.is_patch:
         yield CHECK.finding(
             Outcome.NOT_APPLICABLE,
             "a patch upgrade has nothing to finalize"
@@ -81,6 +86,14 @@ def _left_behind(
 ) -> Iterator[Finding]:
     mode = situation.cluster.setting(_BACKUP_21_2_MODE)
     evidence = evidence | {_BACKUP_21_2_MODE: mode}
+    newer = [n for n in situation.cluster.members if n.build and n.build.series > held.series]
+    if newer and not held.stale:  # these settings protect this upgrade: a RESET could finalize it
+        yield CHECK.finding(
+            Outcome.PASS,
+            "nothing can have been left behind: the upgrade is not final",
+            evidence=evidence,
+        )
+        return
     if held.stale:
         yield CHECK.finding(
             Outcome.WARN,
@@ -89,6 +102,8 @@ def _left_behind(
             evidence=evidence,
             remedy=(f"RESET CLUSTER SETTING {PRESERVE};",),
         )
+    if newer:
+        return
     if held.switched_off:
         yield CHECK.finding(
             Outcome.WARN,

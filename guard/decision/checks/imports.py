@@ -3,7 +3,8 @@
 The upgrade pages ask for no bulk imports in progress. A node that is drained leaves the import paused,
 and the tables it writes to stay offline until somebody resumes or cancels it.
 
-- start, next-node, finalize: block while one runs, is pending or reverting; warn about a paused one.
+- start, next-node, finalize: block while one runs, is pending or reverting, or is only asked to
+  pause; warn about a paused one.
 - rollback: warn. verify: not asked.
 
 Reads the active jobs. Believed only from a user who provably sees every job: admin, or VIEWJOB /
