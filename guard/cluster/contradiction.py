@@ -1,12 +1,11 @@
-"""Two rows of one thing that differ: whatever is true, guard cannot tell which."""
+"""Two rows of one thing that differ, or rows that were left out: what is true guard cannot tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from guard.cluster.missing import NotCollected
-from guard.snapshot.model import Reason, Unavailable
+from guard.snapshot.model import Collected, Reason, Unavailable
 
 __all__ = ["contradiction"]
 
@@ -21,16 +20,19 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "schedules": ("schedule_id",),
     "license": (),
 }
-"""Sections in which a thing has one row, and what names the thing."""
+"""Sections in which each thing has one row and none may be left out, and what names the thing."""
 
 
-def contradiction(section: str, rows: Iterable[Any]) -> NotCollected | None:
-    """Why the rows of a section cannot be believed: two of one thing that differ; else None."""
+def contradiction(section: str, collected: Collected[Any]) -> NotCollected | None:
+    """Why a section cannot be believed: two rows of one thing differ, or some are missing."""
     keys = _KEYS.get(section)
     if keys is None:
         return None
+    if collected.truncated:
+        why = Unavailable(reason=Reason.MALFORMED, message=f"only a part of {section} was read")
+        return NotCollected(section, why)
     seen: dict[tuple[Any, ...], Any] = {}
-    for row in rows:
+    for row in collected.rows:
         key = tuple(getattr(row, name) for name in keys)
         if seen.setdefault(key, row) != row:
             what = ", ".join(f"{name} {value}" for name, value in zip(keys, key, strict=True))

@@ -95,14 +95,14 @@ def nodes_missing(snapshot: Snapshot) -> NotCollected | None:
             return NotCollected(name, section)
         if not section.rows:
             return NotCollected(name, _EMPTY)
-        torn = contradiction(name, section.rows)
+        torn = contradiction(name, section)
         if torn is not None:
             return torn
     kv = snapshot.kv_node_liveness
     if isinstance(kv, Collected):
         if not kv.rows:
             return NotCollected("kv_node_liveness", _EMPTY)
-        return contradiction("kv_node_liveness", kv.rows)
+        return contradiction("kv_node_liveness", kv)
     # Absent up to 21.1.1; anything else that keeps it away means gossip alone, which may be stale.
     if isinstance(kv, Unavailable) and not (
         kv.reason is Reason.NOT_IN_THIS_VERSION and _gateway_series(snapshot) <= Series(21, 1)

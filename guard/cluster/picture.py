@@ -74,7 +74,7 @@ class Cluster(msgspec.Struct, frozen=True):
         if isinstance(collected, Unavailable):
             raise NotCollected(section, collected)
         rows: tuple[Any, ...] = collected.rows
-        torn = contradiction(section, rows)
+        torn = contradiction(section, collected)
         if torn is not None:
             raise torn
         return rows

@@ -402,7 +402,7 @@ def trouble(s: State, rng: random.Random) -> State:
 def seen(s: State) -> Snapshot:
     """What guard would see of it."""
     look = {"down": "dead", "draining": "draining"}
-    counting = next((m.id for m in s.nodes if m.how in ("up", "fresh")), None)
+    counting = next((m.id for m in s.nodes if m.how != "down"), None)
     built: list[Node] = [
         node(
             m.id,

@@ -316,3 +316,18 @@ def test_the_better_target_of_a_72839_is_named_with_what_it_asks_for() -> None:
     [found] = [f for f in ask(seen, "start", "v21.2.0").findings if f.check == "A-72839"]
     assert "v21.1.12 or later first" in found.remedy[0]
     assert "--target v21.2." in found.remedy[-1]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        *("gossip_liveness", "kv_node_liveness", "gossip_nodes", "node_status", "store_status"),
+        *("settings", "active_jobs", "schedules"),
+    ],
+)
+def test_a_part_of_an_answer_is_no_answer(section: str) -> None:
+    seen = snapshot(three())
+    assert ask(seen, "start", "v21.1.21").verdict is Verdict.ALLOW
+    rows = getattr(seen, section).rows
+    torn = put(seen, **{section: collected(*rows, truncated=True)})
+    assert ask(torn, "start", "v21.1.21").verdict is Verdict.UNKNOWN
