@@ -62,8 +62,32 @@ def _refuse_foreign(path: Path) -> None:
     hint = "name it with --policy if it is meant, or use --no-policy"
     if any(each.st_uid not in (os.geteuid(), 0) for each in seen):
         raise PolicyError(f"{path}: belongs to another user: {hint}")
-    if any(not stat.S_ISLNK(each.st_mode) and each.st_mode & stat.S_IWOTH for each in seen):
+    if any(not stat.S_ISLNK(each.st_mode) and _others_may_write(each) for each in seen):
         raise PolicyError(f"{path}: others may write it: {hint}")
+
+
+def _others_may_write(seen: os.stat_result) -> bool:
+    """Everybody may, or a group that is not the owner's alone."""
+    if seen.st_mode & stat.S_IWOTH:
+        return True
+    return bool(seen.st_mode & stat.S_IWGRP) and not _is_private(seen.st_gid, seen.st_uid)
+
+
+def _is_private(gid: int, uid: int) -> bool:
+    """Whether the group is the user's own, as most Linux systems make one for each user.
+
+    It has the user's name, is the user's first group and lists nobody else. With such groups a umask
+    of 002 is usual, so that every file can be written by a group of one.
+    """
+    import grp
+    import pwd
+
+    try:
+        owner, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    own = owner.pw_gid == gid and group.gr_name == owner.pw_name
+    return own and set(group.gr_mem) <= {owner.pw_name}
 
 
 def load_policy(path: Path, known: Collection[str]) -> Policy:

@@ -76,7 +76,10 @@ def unavailable(section: str, answer: Answer, gateway: Build | None, user: str) 
             message="guard is connected to a virtual cluster, which does not know its nodes: "
             + message,
             sqlstate=state,
-            remedy=("Connect to the system virtual cluster: add options=-ccluster=system to --url.",),
+            remedy=(
+                "Connect to the system virtual cluster: end --url with this (& for ? if it has a ?):",
+                "?options=-ccluster%3Dsystem",
+            ),
         )
     if state == "57014":
         return Unavailable(

@@ -11,7 +11,15 @@ from typing import Final
 from guard.decision.result import Decision, Finding, NodeSummary, Outcome
 from guard.report.interface import Options
 from guard.report.markdown_text import Markdown, code, details, inline, link, table
-from guard.report.words import exit_reason, facts, not_judged, utc, verdict_meaning, waived_by
+from guard.report.words import (
+    cluster_name,
+    exit_reason,
+    facts,
+    not_judged,
+    utc,
+    verdict_meaning,
+    waived_by,
+)
 
 __all__ = ["render"]
 
@@ -31,8 +39,9 @@ def render(decision: Decision, options: Options) -> str:
     why = exit_reason(decision, options.fail_on)
     meaning = verdict_meaning(decision)
     verdict = f"{decision.verdict.value.upper()}{': ' + meaning if meaning else ''}"
+    name = inline(cluster_name(decision.cluster))
     lines = [
-        Markdown(f"## guard: {verdict}"),
+        Markdown(f"## guard: {verdict}{f' ({name})' if name else ''}"),
         _EMPTY,
         Markdown(f"Exit code {code_}{': ' + why if why else ''}."),
         _EMPTY,

@@ -10,6 +10,7 @@ from guard.decision.result import Decision, Finding, NodeSummary, Outcome, Verdi
 from guard.report.interface import Options
 from guard.report.plain import plain
 from guard.report.words import (
+    cluster_name,
     exit_reason,
     facts,
     not_judged,
@@ -60,11 +61,12 @@ def _bold(text: str, colour: str, options: Options) -> str:
 
 
 def headline(decision: Decision, options: Options) -> str:
-    """The verdict in one line, with the exit code and why."""
+    """The verdict in one line, with the cluster, the exit code and why."""
     code = decision.exit_code(options.fail_on)
     why = exit_reason(decision, options.fail_on)
     verdict = _bold(decision.verdict.value.upper(), _COLOUR[decision.verdict], options)
-    tail = f" (exit code {int(code)}{': ' + why if why else ''})"
+    name = plain(cluster_name(decision.cluster))
+    tail = f" ({name + ', ' if name else ''}exit code {int(code)}{': ' + why if why else ''})"
     waived = waived_count(decision)
     return f"{verdict}{', ' + waived if waived else ''}: {verdict_meaning(decision)}{tail}"
 

@@ -22,6 +22,7 @@ from guard.decision.result import (
 
 __all__ = [
     "ago",
+    "cluster_name",
     "exit_reason",
     "facts",
     "not_judged",
@@ -48,6 +49,7 @@ _BLOCK: Final = {
     Step.VERIFY: "the cluster is not settled",
     Step.AUTO: "",
 }
+_LONGEST_NAME: Final = 12
 _UNKNOWN: Final = "guard could not establish what it needs, so this is no permission"
 
 
@@ -56,6 +58,12 @@ def verdict_meaning(decision: Decision) -> str:
     if decision.verdict is Verdict.UNKNOWN:
         return _UNKNOWN
     return (_ALLOW if decision.verdict is Verdict.ALLOW else _BLOCK)[decision.step]
+
+
+def cluster_name(cluster: ClusterSummary) -> str:
+    """The cluster by the first part of its id, as ``cluster 22280ea9``; empty if it is not known."""
+    first = (cluster.cluster_id or "").strip().partition("-")[0]
+    return f"cluster {first[:_LONGEST_NAME]}" if first else ""
 
 
 def exit_reason(decision: Decision, fail_on: FailOn) -> str:

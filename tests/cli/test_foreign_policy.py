@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,61 @@ def test_ones_own_file_is_found(tmp_path: Path) -> None:
 def test_others_may_not_be_able_to_write_it(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("[tool.guard]\n")
     (tmp_path / name).chmod(0o666)
+    with pytest.raises(PolicyError, match="others may write it"):
+        discover(tmp_path)
+
+
+def _group(monkeypatch: pytest.MonkeyPatch, gid: int, name: str, members: Sequence[str]) -> None:
+    """This user is called kay; the group of every file is the one given."""
+    me = pwd.struct_passwd(("kay", "x", os.geteuid(), gid, "", "/", "/bin/sh"))
+    group = grp.struct_group((name, "x", os.getegid(), list(members)))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: me)
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: group)
+
+
+def _writable_by_its_group(directory: Path) -> Path:
+    found = directory / "guard.toml"
+    found.write_text("")
+    os.chown(found, -1, os.getegid())
+    found.chmod(0o664)
+    return found
+
+
+@pytest.mark.parametrize("members", [(), ("kay",)], ids=["empty", "own"])
+def test_ones_own_private_group_may_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: Sequence[str]
+) -> None:
+    _group(monkeypatch, os.getegid(), "kay", members)
+    found = _writable_by_its_group(tmp_path)
+    assert discover(tmp_path) == found
+
+
+@pytest.mark.parametrize(
+    ("first", "name", "members"),
+    [
+        (0, "staff", ()),  # a first group that many share
+        (0, "kay", ("kay", "lee")),
+        (1, "kay", ()),  # not the user's first group
+    ],
+    ids=["shared", "joined", "second"],
+)
+def test_no_other_group_may_be_able_to_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int, name: str, members: Sequence[str]
+) -> None:
+    _group(monkeypatch, os.getegid() + first, name, members)
+    _writable_by_its_group(tmp_path)
+    with pytest.raises(PolicyError, match="others may write it"):
+        discover(tmp_path)
+
+
+def test_a_group_or_owner_without_a_name_is_no_private_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    _writable_by_its_group(tmp_path)
     with pytest.raises(PolicyError, match="others may write it"):
         discover(tmp_path)
 

@@ -154,3 +154,9 @@ def test_texts_of_the_cluster_cannot_forge_lines() -> None:
 )
 def test_wrong_usage(arguments: tuple[str, ...]) -> None:
     assert run(HOURLY, *arguments) == (2, "")
+
+
+def test_the_help_says_how_far_as_people_write_it() -> None:
+    shown = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
+    assert "24h" in shown
+    assert "1 day" not in shown

@@ -174,6 +174,6 @@ def test_a_virtual_cluster(fake: Fake, release: Release) -> Run:
     told = {"show_virtual_cluster_name": Table((("virtual_cluster_name", "text"),), (("app",),))}
     base = on(release, admin=True)
     run = check(fake, release, base.but("tenant", **dict.fromkeys(tables, refusal), **told))
-    assert "-ccluster=system" in run.out
+    assert "?options=-ccluster%3Dsystem" in run.out
     assert granted(run) == set(), "no privilege cures that"
     return run

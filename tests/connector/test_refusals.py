@@ -188,7 +188,7 @@ def test_a_virtual_cluster_is_unknown_and_no_lack_of_privilege(fake: Fake) -> No
         run = guard("check", "--url", gateway.url(), "--step", "verify")
     assert run.code == 11
     assert "virtual cluster" in run.out
-    assert "-ccluster=system" in run.out
+    assert "?options=-ccluster%3Dsystem" in run.out
     assert "GRANT" not in run.out
 
 

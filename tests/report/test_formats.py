@@ -8,6 +8,7 @@ import re
 from html import unescape
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +90,20 @@ def test_no_text_of_a_cluster_acts_on_a_terminal_or_a_runner(
     if format_ is not Format.GITHUB:
         assert not any(line.lstrip().startswith("::") for line in lines)
     assert "##[" not in text
+
+
+@pytest.mark.parametrize("format_", [Format.TEXT, Format.GITHUB, Format.JUNIT, Format.MARKDOWN])
+def test_the_line_of_the_verdict_names_the_cluster(format_: Format) -> None:
+    made = decision(finding())
+    cluster_id = "22280ea9-52c8-4c84-a2c6-3ffca8e370b1"
+    named = msgspec.structs.replace(
+        made, cluster=msgspec.structs.replace(made.cluster, cluster_id=cluster_id)
+    )
+
+    def lines(one: Decision) -> list[str]:
+        text = unescape(rendered(format_, one)).replace("%0A", "\n")
+        return [line for line in text.splitlines() if "do not restart the next node" in line]
+
+    assert all("(cluster 22280ea9" in line for line in lines(named))
+    assert lines(named)
+    assert "cluster" not in " ".join(lines(made))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -58,9 +57,8 @@ def explain(
 def _unknown(name: str, catalog: Catalog) -> NoReturn:
     from guard.decision.checks import ALL
     from guard.decision.own_findings import OWN
+    from guard.decision.policy.rules import nearest
 
     changes = [record.id for each in catalog.changes.values() for record in each.changes]
     known = [c.id for c in ALL] + list(OWN) + list(catalog.advisories) + changes
-    near = difflib.get_close_matches(name, dict.fromkeys(known), n=3)
-    hint = f"; did you mean {', '.join(near)}?" if near else ""
-    usage(f"no check, advisory or change {name!r}{hint}")
+    usage(f"no check, advisory or change {name!r}{nearest(name, known)}")

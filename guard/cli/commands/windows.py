@@ -47,7 +47,10 @@ def windows(
     certs_dir: CertsDir = None,
     max_age: MaxAge = None,
     within: Annotated[
-        dt.timedelta, typer.Option(parser=duration, metavar="TIME", help="How far ahead to look.")
+        dt.timedelta,
+        typer.Option(
+            parser=duration, metavar="TIME", show_default="24h", help="How far ahead to look."
+        ),
     ] = dt.timedelta(hours=24),
     timeout: Timeout = dt.timedelta(seconds=30),
     output: Annotated[PageFormat, typer.Option("--format", help="How to print.")] = PageFormat.TEXT,

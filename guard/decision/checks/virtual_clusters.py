@@ -54,8 +54,9 @@ def run(situation: Situation) -> Iterator[Finding]:
         f"{cluster.active_series} keeps the storage cluster from finalizing.",
         evidence={"virtual_clusters": [row.virtual_cluster_id for row in others[:50]]},
         remedy=(
-            "Connect to each (options=-ccluster=NAME) and see that it is on "
-            f"{cluster.active_series}: SHOW CLUSTER SETTING version;",
+            f"Connect to each by its NAME and see that it is on {cluster.active_series}:",
+            "cockroach sql --url 'postgresql://USER@HOST:26257/?options=-ccluster%3DNAME' "
+            "-e 'SHOW CLUSTER SETTING version;'",
             "When they all are: --accept virtual-clusters --reason 'looked at each'",
         ),
     )
