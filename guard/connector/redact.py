@@ -4,8 +4,7 @@ Job progress, schedule labels, setting values and error messages can repeat a st
 keys, or a statement with its password. guard needs none of that to decide.
 
 The text comes from whoever can name a schedule, so its length is bounded first, and every pattern
-reads it once: repetitions are possessive, and a name is only looked for where a word begins. A test
-counts the steps.
+reads it once: repetitions are possessive, and a name is only looked for where a word begins.
 """
 
 from __future__ import annotations
