@@ -41,6 +41,7 @@ _ALLOW: Final = {
     Step.VERIFY: "the cluster is settled on what it runs",
     Step.AUTO: "",
 }
+_STOPS_A_NODE: Final = (Step.START, Step.NEXT_NODE, Step.ROLLBACK)
 _BLOCK: Final = {
     Step.START: "do not start the upgrade",
     Step.NEXT_NODE: "do not restart the next node",
@@ -104,6 +105,8 @@ def facts(decision: Decision, now: dt.datetime | None) -> list[tuple[str, str]]:
     ]
     if len(decision.looks) > 1:
         rows.append(("looked twice", " and ".join(utc(moment) for moment in decision.looks)))
+    elif decision.verdict is Verdict.ALLOW and decision.step in _STOPS_A_NODE:
+        rows.append(("looked once", "a node that died just now passes for live; --settle 15s tells"))
     if decision.fingerprint:
         rows.append(("fingerprint", decision.fingerprint))
     return rows
