@@ -73,7 +73,7 @@ def test_texts_come_back_as_they_were() -> None:
     root = suite(decision(finding(title=text, detail=text, remedy=(text,))))
     failure = root.findall("testcase/failure")[1]
     assert failure.get("message") == text
-    assert failure.text == f"{text}\n> {text}"
+    assert failure.text == f"{text}\n{text}\n> {text}"
 
 
 def test_an_empty_decision_is_no_empty_suite() -> None:

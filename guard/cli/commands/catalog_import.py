@@ -81,6 +81,7 @@ def _read(source: str) -> Iterator[Found]:
     from guard.catalog.files import read_bytes
     from guard.catalog.importing.source import read_source
     from guard.cli.download import DownloadError, fetch, is_address
+    from guard.cli.terminal import tell
 
     if is_address(source):
         try:
@@ -100,6 +101,6 @@ def _read(source: str) -> Iterator[Found]:
             yield read_source(read_bytes(each, _LIMIT), str(each))
             found += 1
         except CatalogError as error:
-            typer.echo(f"Left out: {error}", err=True)
+            tell(f"left out: {error}")
     if not found:
         raise CatalogError(f"{path}: nothing in this directory can be imported")
