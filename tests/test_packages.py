@@ -74,7 +74,8 @@ def test_typer_is_held_back_as_long_as_it_must_be(tmp_path: Path) -> None:
     code = (
         "import sys, typer\napp = typer.Typer()\n"
         "@app.command()\ndef f(x: int = typer.Option(1)): pass\n"
-        "typer.main.get_command(app)(['--x', '2'], standalone_mode=False)\nprint(any(n.startswith('pydantic') for n in sys.modules))"
+        "typer.main.get_command(app)(['--x', '2'], standalone_mode=False)\n"
+        "print(any(n.startswith('pydantic') for n in sys.modules))"
     )
     assert python("-c", code, PYTHONPATH=str(tmp_path)).stdout.strip() == "True"
 
