@@ -346,7 +346,7 @@ class Cluster:
                 self.sql(f"SET CLUSTER SETTING {setting} = '{value}'")
 
     def await_replication(self) -> None:
-        """Wait until every range has three replicas, so that one node may go away."""
+        """Wait until every range has three replicas, and every node has said so in its status."""
         until(
             lambda: self.one(
                 "SELECT count(*) = 0 FROM crdb_internal.ranges_no_leases"
@@ -356,6 +356,16 @@ class Cluster:
             "every range has three replicas",
             patience=180,
             pause=0.5,
+        )
+        until(
+            lambda: self.one(
+                "SELECT sum((metrics->>'ranges.unavailable')::DECIMAL"
+                " + (metrics->>'ranges.underreplicated')::DECIMAL) = 0"
+                " FROM crdb_internal.kv_store_status",
+                node=self.running[0],
+            ),
+            "the nodes' status counts no under-replicated range",
+            patience=60,
         )
 
     @property

@@ -65,8 +65,8 @@ def test_rollback(make_cluster: MakeCluster) -> None:
     for node in (1, 2, 3):
         cluster.roll(node, "v21.2.1")
     cluster.guard(*back).expect(0)
-    inferred = cluster.guard("--target", "v21.1.12").expect(0)
-    assert inferred.json["step"] == "rollback"
+    # An older target alone is no order to roll back: it may be a slip of the pen.
+    cluster.guard("--target", "v21.1.12").expect(11)
 
     # And really done: the old executable takes the store back.
     for node in (3, 2, 1):
