@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from guard.decision import engine
 from guard.decision.check_definition import Check
+from guard.decision.checks import ALL
 from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.decision.table import TABLE
@@ -49,7 +50,7 @@ def _outcomes_lie_in_their_cells() -> Iterator[None]:
     def watched(check: Check, situation: Situation) -> list[Finding]:
         found = said(check, situation)
         cell = TABLE.get(check.id, {}).get(situation.step)
-        if cell is not None:
+        if cell is not None and check in ALL:  # a test may give the id to a check of its own
             letters = {Outcome.BLOCK: "B", Outcome.WARN: "W"}
             for finding in found:
                 letter = letters.get(finding.outcome)

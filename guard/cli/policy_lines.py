@@ -29,8 +29,15 @@ def line_of(text: str, key: str, in_pyproject: bool = False) -> int | None:
     while key:
         if key in places:
             return places[key]
-        key = re.sub(r"(?:\.?[^.\[\]]+|\[[^\]]*\])$", "", key)
+        key = _around(key)
     return None
+
+
+def _around(key: str) -> str:
+    """The key without its last part: ``waivers[1].scope`` of ``waivers[1].scope.cluster``."""
+    if key.endswith("]"):
+        return key[: max(key.rfind("["), 0)]
+    return key[: max(key.rfind("."), key.rfind("]") + 1, 0)]
 
 
 def _places(text: str, prefix: str) -> dict[str, int]:

@@ -33,6 +33,12 @@ def another_statement_may_work(answer: Answer) -> bool:
     return isinstance(answer, Refused) and answer.sqlstate != "57014"
 
 
+def _refused(section: str, message: str) -> str:
+    """The section whose privilege is missing: the license's statement reads settings as well."""
+    told = "cluster_settings" in message or "CLUSTERSETTING" in message
+    return "settings" if section == "license" and told else section
+
+
 def unavailable(section: str, answer: Answer, gateway: Build | None, user: str) -> Unavailable:
     """Explain why a section could not be collected.
 
@@ -68,7 +74,7 @@ def unavailable(section: str, answer: Answer, gateway: Build | None, user: str) 
             reason=Reason.PRIVILEGE,
             message=message,
             sqlstate=state,
-            remedy=(grant_for(section, gateway, user),),
+            remedy=(grant_for(_refused(section, message), gateway, user),),
         )
     if state == "0A000":
         return Unavailable(

@@ -352,7 +352,8 @@ def test_build(tmp_path: Path) -> None:
         assert (result.exit_code, "differs from the file's name" in result.stdout) == (10, True)
     record.unlink()
     assert run("catalog", "build", "--check", str(tmp_path)).exit_code == 10
-    assert run("catalog", "build", str(tmp_path), "-o", "/nonexistent/file").exit_code == 2
+    (tmp_path / "plain").write_text("")
+    assert run("catalog", "build", str(tmp_path), "-o", str(tmp_path / "plain" / "x")).exit_code == 2
 
 
 def test_a_users_records_count(tmp_path: Path) -> None:

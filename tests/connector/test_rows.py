@@ -79,6 +79,9 @@ GOOD: dict[str, Row] = {
         "timestamp": "2026-11-22 02:00:00.1", "event_type": "node_decommissioned", "target_id": "4",
         "reporting_id": "1", "target_node_id": "4", "setting": None,
     },
+    "invalid_objects": {"id": "104", "name": "shop.public.orders"},
+    "virtual_clusters": {"id": "3", "active": "t"},
+    "interleaved_tables": {"count": "2"},
     "set_settings": {"name": "kv.rangefeed.enabled", "value": "true"},
     **_COUNTED,
 }  # fmt: skip
@@ -104,6 +107,9 @@ REQUIRED = {
     "zone_replicas": {"num_replicas"},
     "license": {"present"},
     "events": {"timestamp", "event_type"},
+    "invalid_objects": {"id"},
+    "virtual_clusters": {"id"},
+    "interleaved_tables": {"count"},
     "set_settings": {"name"},
 } | {
     section: {"read"} for section in CHANGE_SECTIONS if section != "set_settings"

@@ -541,7 +541,9 @@ def patch_upgrades(draw: st.DrawFn) -> tuple[str, str, str, Sequence[str]]:
     backups=st.integers(0, 2),
     due=st.lists(st.sampled_from([-5.0, 10.0, 600.0]), max_size=2),
     preserve=st.booleans(),
-    running=st.lists(st.sampled_from(["SCHEMA CHANGE", "CHANGEFEED", "AUTO CREATE STATS"]), max_size=2),
+    running=st.lists(
+        st.sampled_from(["SCHEMA CHANGE", "ROW LEVEL TTL", "AUTO CREATE STATS"]), max_size=2
+    ),
 )
 def test_a_healthy_patch_upgrade_is_never_blocked(
     upgrade: tuple[str, str, str, Sequence[str]],

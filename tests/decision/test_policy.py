@@ -381,7 +381,8 @@ def test_only_allowed_targets(targets: tuple[str, ...] | None, allowed: bool) ->
 @pytest.mark.parametrize("step", [Step.FINALIZE, Step.ROLLBACK, Step.VERIFY])
 def test_the_way_back_and_the_end_need_no_allowed_target(step: Step) -> None:
     policy = Policy(targets=(Build.parse("v30.1.0"),))
-    decision = judge(policy, finding("mixed-version", Outcome.PASS), step=step)
+    passing = saying(finding("mixed-version", Outcome.PASS), check="mixed-version")
+    decision = judge(policy, step=step, checks=(passing,))
     assert decision.verdict is Verdict.ALLOW
 
 

@@ -86,7 +86,7 @@ def changes(
         seen = take_snapshot(url, snapshot, certs_dir, timeout, log, further, debug_zip)
         report = _judged(known, target, seen)
     options = Options(fail_on=fail_on, quiet=quiet)
-    emit(renderer(output)(report, options))
+    emit(renderer(output)(report, options), commands=output.value == "github")
     raise typer.Exit(report.exit_code(fail_on) if start is None else ExitCode.ALLOW)
 
 

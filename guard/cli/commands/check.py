@@ -222,7 +222,7 @@ def check(
         quiet=quiet,
         now=dt.datetime.now(dt.UTC),
     )
-    emit(renderer(output)(decision, options))
+    emit(renderer(output)(decision, options), commands=output is Format.GITHUB)
     write_reports(written, decision, options)
     raise typer.Exit(decision.exit_code(fail_on))
 
