@@ -100,6 +100,9 @@ _ALWAYS = {
     "events",
 }  # fmt: skip
 _BY_RELEASE = {
+    "invalid_objects": _span("21.1", "26.2"),
+    "virtual_clusters": _span("20.2", "26.2"),
+    "interleaved_tables": _span("20.2", "21.1"),
     "gossip_liveness": _span("20.2", "26.2"),
     "gossip_liveness_20_1": {"20.1"},
     "kv_node_liveness": _span("21.1", "26.2"),
@@ -170,7 +173,10 @@ def test_a_list_of_jobs_that_would_be_filtered_is_not_asked_for(
 ) -> None:
     gateway = Gateway(f"v{series}.3", admin=False)
     snapshot = gateway.snapshot(monkeypatch)
-    assert set(gateway.rounds[2]) == (_ALWAYS | _those(_BY_RELEASE, series)) - {"nosqllogin"}
+    assert set(gateway.rounds[2]) == (_ALWAYS | _those(_BY_RELEASE, series)) - {
+        "nosqllogin",
+        "interleaved_tables",
+    }
     for section in (snapshot.active_jobs, snapshot.job_history):
         assert isinstance(section, Unavailable)
         assert section.reason is Reason.PRIVILEGE
