@@ -306,8 +306,17 @@ def no_false_allow(snapshot: Snapshot, decision: Decision) -> None:
         assert decision.verdict is not Verdict.ALLOW, missing
 
 
+_NO_ROWS = ("events", "invalid_objects", "virtual_clusters")
+"""The stand-in has none to be cut in the middle of."""
+
+
 def _series(*whens: When) -> list[Any]:
-    return [pytest.param(s, when, id=f"{when.name.lower()}-{s.name}") for s in SENT for when in whens]
+    return [
+        pytest.param(s, when, id=f"{when.name.lower()}-{s.name}")
+        for s in SENT
+        for when in whens
+        if not (when is When.DURING and s.name in _NO_ROWS)
+    ]
 
 
 @pytest.mark.parametrize(("statement", "when"), _series(When.BEFORE, When.DURING, When.AFTER))
@@ -480,7 +489,7 @@ def test_quorum_lost(fake: Fake) -> Run:
     """What is read from KV waits for the statement timeout; gossip and settings answer at once."""
     waits = dict.fromkeys((s.sql for s in _QUORUM_LOST), "SELECT pg_sleep(600)")
     with fake.gateway(FINAL, replaced=waits) as gateway:
-        run = check(gateway, seconds=5)
+        run = check(gateway, seconds=20)
     assert run.json["cluster"]["nodes"], "what gossip knows was thrown away"
     return run
 
@@ -611,7 +620,7 @@ def test_ten_thousand_running_jobs(fake: Fake) -> Run:
             "check", "--url", gateway.url(), "--step", "next-node", "--format", "json", seconds=20
         )
     assert "10001" in run.out or "10,001" in run.out
-    assert len(run.out) < 300_000
+    assert len(run.out) < 600_000
     return run
 
 
