@@ -18,12 +18,14 @@ installs = pytest.mark.skipif(
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    # Coverage, where it follows child processes, imports modules of its own there.
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
     return subprocess.run(
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | environment,
+        env=inherited | environment,
         cwd=ROOT,
     )
 

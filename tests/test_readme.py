@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         '[[cluster]]\nname = "one"\nsnapshot = "snapshot.json"\nstep = "verify"\nmax_age = "none"\n'
     )
     (made / "releases.json").write_text(
-        '{"releases": {"26.3.3": {"name": "26.3.3", "date": "2026-08-20"}}}'
+        '{"versions": {"26.3.3": {"name": "26.3.3", "date": "2026-08-20"}}}'
     )
     return made
 

@@ -160,4 +160,8 @@ def _leave(code: int) -> NoReturn:
         except (OSError, ValueError):
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    # While the interpreter ends it gives every signal that has a handler its default back: one that
+    # came then would replace the exit code of a verdict that has been written.
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(code)

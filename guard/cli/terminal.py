@@ -17,7 +17,7 @@ from typing import Final
 
 from guard.report.plain import plain
 
-__all__ = ["Laid", "committed", "emit", "emit_lines", "plain_line", "tell"]
+__all__ = ["Laid", "committed", "emit", "emit_lines", "plain_line", "redraw", "tell"]
 
 _OWN_COLOURS: Final = re.compile(r"\x1b\[(?:0|1;[0-9]{1,2})m")
 _LONGEST_LINE: Final = 20_000
@@ -81,6 +81,13 @@ def tell(text: str) -> None:
     """Write one line for people to standard error. That nobody listens is no reason to stop."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"guard: {plain_line(text)}\n")
+        sys.stderr.flush()
+
+
+def redraw(text: str) -> None:
+    """Put a line in the place of the last one on a terminal's standard error; "" takes it away."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"\r{plain_line(text)}\x1b[K")
         sys.stderr.flush()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections import deque
 from collections.abc import Sequence
 from typing import Final, TextIO
@@ -41,6 +42,12 @@ class LiveTable:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+
+    @staticmethod
+    def left(descriptor: int) -> None:
+        """Give the terminal its cursor back from a signal's handler: past the stream, which may be
+        in the middle of a write."""
+        os.write(descriptor, b"\r\n\x1b[?25h")
 
     def __call__(self, known: Known, look: Look, changes: Sequence[Change]) -> None:
         """Draw it anew."""

@@ -199,11 +199,9 @@ def _progress(quiet: bool) -> Callable[[int, int], None]:
     if quiet or not sys.stderr.isatty():
         return lambda _done, _all: None
 
-    def told(done: int, of: int) -> None:
-        sys.stderr.write(f"\r{done} of {of} clusters" if done < of else "\r\x1b[K")
-        sys.stderr.flush()
+    from guard.cli.terminal import redraw
 
-    return told
+    return lambda done, of: redraw(f"{done} of {of} clusters" if done < of else "")
 
 
 def _write_pages(directory: Path, report: FleetReport, options: Any) -> None:  # noqa: ANN401 - Options

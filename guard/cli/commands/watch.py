@@ -177,8 +177,12 @@ def _unreachable(look: Look, why: str) -> Look:
 def _teller(stack: ExitStack, output: Format, every: dt.timedelta) -> Teller:
     """A table on a terminal, else lines."""
     if output is Format.TEXT and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from functools import partial
+
+        from guard.cli.process import at_interrupt
         from guard.report.live_table import LiveTable
 
+        at_interrupt(partial(LiveTable.left, sys.stdout.fileno()))
         return stack.enter_context(LiveTable(sys.stdout, every))
     from guard.report.watch_lines import json_line, text_line
 
