@@ -14,12 +14,12 @@ import msgspec
 
 from guard import __version__
 from guard.connector import statements
-from guard.connector.connect import connect, gateway_build
+from guard.connector.connect import announced_build, connect
 from guard.connector.deadline import Deadline
 from guard.connector.errors import ConnectFailed
 from guard.connector.features import merged, read_features
 from guard.connector.hosts import Target
-from guard.connector.pipeline import Answer, Rows, TimedOut, ask
+from guard.connector.pipeline import Reply, Rows, TimedOut, ask
 from guard.connector.reach import reach
 from guard.connector.redact import scrub_row
 from guard.connector.refusals import another_statement_may_work, unavailable
@@ -47,6 +47,7 @@ Further = Callable[[Snapshot], frozenset[str]]
 
 _ROUNDS: Final = 3  # a gateway that restarts under guard's hands is replaced that often
 _LEAST_TIME_FOR_ANOTHER: Final = 3.0
+_FOR_READING: Final = 0.5  # seconds after the deadline for what arrived before it
 
 
 class _GatewayGone(Exception):
@@ -126,7 +127,7 @@ def _look(
     log: Any,  # noqa: ANN401
     utcnow: Callable[[], dt.datetime],
 ) -> Snapshot:
-    gateway = gateway_build(reached.server)
+    gateway = announced_build(reached.server)
     session = Session(pgconn, gateway.series if gateway else None, milliseconds)
     try:
         session.prepare(deadline)
@@ -134,12 +135,29 @@ def _look(
     finally:
         changed = session.finish(deadline)
     if changed is not None:
-        snapshot = msgspec.structs.replace(
-            snapshot, **dict.fromkeys((*statements.SECTIONS, "features"), changed)
-        )
+        snapshot = _without_trust(snapshot, changed)
     if _lost(snapshot):
         raise _GatewayGone(snapshot)
     return snapshot
+
+
+_FROM_MEMORY: Final = frozenset({"gossip_liveness", "gossip_nodes"})
+"""What a node knows without asking others. It permits nothing by itself and says who is there."""
+
+
+def _without_trust(snapshot: Snapshot, why: Unavailable) -> Snapshot:
+    """The snapshot of a session that was another one in the end, or could not be asked whether it was.
+
+    A session that merely ran out of time keeps what its gateway had in memory: with quorum lost that is
+    all there is to know.
+    """
+    kept = _FROM_MEMORY if why.reason is Reason.TIMEOUT else frozenset()
+    lost = {
+        name: why
+        for name in (*statements.SECTIONS, *statements.CHANGE_SECTIONS, "features")
+        if name not in kept and isinstance(getattr(snapshot, name), Collected)
+    }
+    return msgspec.structs.replace(snapshot, **lost)
 
 
 def _seen(
@@ -190,7 +208,7 @@ def _lost(snapshot: Snapshot) -> bool:
     return any(isinstance(s, Unavailable) and s.reason is Reason.CONNECTION for s in sections)
 
 
-def _one(answer: Answer | None, column: str) -> str | None:
+def _one(answer: Reply | None, column: str) -> str | None:
     """The value of a column in an answer of exactly one row."""
     if isinstance(answer, Rows) and len(answer.rows) == 1:
         return answer.rows[0].get(column)
@@ -198,7 +216,7 @@ def _one(answer: Answer | None, column: str) -> str | None:
 
 
 def _identity(
-    answer: Answer, gateway: Build | None, now: dt.datetime
+    answer: Reply, gateway: Build | None, now: dt.datetime
 ) -> Collected[IdentityRow] | Unavailable:
     if not isinstance(answer, Rows) or len(answer.rows) != 1:
         return unavailable("identity", answer, gateway, "")
@@ -225,7 +243,7 @@ _VARIABLES: Final = {
 }
 
 
-def _variables(answers: Mapping[Statement, Answer], now: dt.datetime) -> Collected[VariableRow]:
+def _variables(answers: Mapping[Statement, Reply], now: dt.datetime) -> Collected[VariableRow]:
     rows = [
         VariableRow(name=name, value=value)
         for statement, name in _VARIABLES.items()
@@ -237,7 +255,7 @@ def _variables(answers: Mapping[Statement, Answer], now: dt.datetime) -> Collect
     return Collected(rows=tuple(rows), read_at=now, statement="session")
 
 
-def _privileges(answers: Mapping[Statement, Answer], now: dt.datetime) -> Collected[PrivilegeRow]:
+def _privileges(answers: Mapping[Statement, Reply], now: dt.datetime) -> Collected[PrivilegeRow]:
     """What is known of the user. What could not be asked has no row: it is neither yes nor no."""
     rows = []
     admin = only_value(answers.get(statements.IS_ADMIN))
@@ -259,7 +277,7 @@ def _privileges(answers: Mapping[Statement, Answer], now: dt.datetime) -> Collec
     return Collected(rows=tuple(rows), read_at=now, statement="privileges")
 
 
-def _has_controljob(answers: Mapping[Statement, Answer]) -> bool | None:
+def _has_controljob(answers: Mapping[Statement, Reply]) -> bool | None:
     told = only_value(answers.get(statements.HAS_CONTROLJOB))
     if told is not None:
         return told == "t"
@@ -333,8 +351,10 @@ class _Sections:
             batch = {name: candidates.pop(0) for name, candidates in waiting.items()}
             answers = ask(self._pgconn, list(batch.values()), self._deadline)
             log_refusals(log, dict(zip(batch.values(), answers, strict=True)))
+            # What came in time is read, also when others kept guard waiting until the very end.
+            reading = self._deadline.or_later(_FOR_READING)
             for (name, statement), answer in zip(batch.items(), answers, strict=True):
-                section = self._section(name, statement, answer)
+                section = self._section(name, statement, answer, reading)
                 if isinstance(section, Collected) or not (
                     waiting[name] and another_statement_may_work(answer)
                 ):
@@ -365,7 +385,9 @@ class _Sections:
             reason=Reason.NOT_IN_THIS_VERSION, message="this release has nothing to ask for it"
         )
 
-    def _section(self, name: str, statement: Statement, answer: Answer) -> Collected[Any] | Unavailable:
+    def _section(
+        self, name: str, statement: Statement, answer: Reply, reading: Deadline
+    ) -> Collected[Any] | Unavailable:
         if not isinstance(answer, Rows):
             return unavailable(name, answer, self._gateway, self._user)
         rows: list[Any] = []
@@ -373,7 +395,7 @@ class _Sections:
             if statement.tells:
                 return read_features(statement, answer, self._utcnow())
             for row in answer.rows:
-                if self._deadline.remaining == 0:
+                if reading.remaining == 0:
                     return unavailable(name, TimedOut(), self._gateway, self._user)
                 rows.append(PARSERS[name](scrub_row(row)))
             truncated, complete_since = reach(statement, answer.rows, tuple(rows))

@@ -30,7 +30,7 @@ from guard.versions import Build, VersionError
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
-__all__ = ["connect", "gateway_build"]
+__all__ = ["announced_build", "connect"]
 
 _PATIENCE: Final = 15.0  # seconds for one login: without quorum root's takes ten
 _HEAD_START: Final = 1.0  # seconds that a login has before the next one begins beside it
@@ -38,7 +38,7 @@ _TICK: Final = 0.05  # how often a name that is being looked up is looked after,
 _SERVER: Final = re.compile(r"CockroachDB\s++\S++\s++(\S++)")
 
 
-def gateway_build(server: str) -> Build | None:
+def announced_build(server: str) -> Build | None:
     """The build in ``CockroachDB CCL v21.2.0 (x86_64…)``; None if there is none to be read."""
     match = _SERVER.match(server)
     if match is None:
@@ -246,7 +246,7 @@ class _Race:
                 permanent=True,
             )
         server = announced.decode("utf-8", "replace")
-        build = gateway_build(server)
+        build = announced_build(server)
         failed = [attempt for attempt, _ in self._attempts() if attempt.error is not None]
         return Connection(
             host=target.host,

@@ -26,6 +26,10 @@ class Deadline(msgspec.Struct, frozen=True):
         """Seconds left, never negative."""
         return max(0.0, self.at - self.clock())
 
+    def or_later(self, seconds: float) -> Deadline:
+        """This deadline, or that many seconds from now if that is later."""
+        return Deadline(max(self.at, self.clock() + seconds), self.clock)
+
     def earlier(self, seconds: float) -> Deadline:
         """The deadline that comes this many seconds before."""
         return Deadline(self.at - seconds, self.clock)

@@ -26,7 +26,7 @@ from guard.connector.statements import ALL, Statement
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
-__all__ = ["MOST_BYTES", "MOST_GROWTH", "MOST_ROWS", "Answer", "ConnectionLost", "Refused", "Rows"]
+__all__ = ["MOST_BYTES", "MOST_GROWTH", "MOST_ROWS", "ConnectionLost", "Refused", "Reply", "Rows"]
 __all__ += ["TimedOut", "ask"]
 
 Row = dict[str, str | None]
@@ -71,7 +71,7 @@ class ConnectionLost(msgspec.Struct, frozen=True):
     message: str
 
 
-Answer = Rows | Refused | TimedOut | ConnectionLost
+Reply = Rows | Refused | TimedOut | ConnectionLost
 
 
 def ask(
@@ -80,7 +80,7 @@ def ask(
     deadline: Deadline,
     *,
     peak: Callable[[], int] = peak_bytes,
-) -> list[Answer]:
+) -> list[Reply]:
     """Send all statements at once and collect one answer for each, in order.
 
     After a `TimedOut` or `ConnectionLost` answer the connection is unusable and must be closed.
@@ -104,7 +104,7 @@ def ask(
     # Imported here, not above: psycopg raises its own errors from every libpq call.
     from psycopg import Error
 
-    answers: list[Answer] = []
+    answers: list[Reply] = []
     try:
         pgconn.nonblocking = 1
         pgconn.enter_pipeline_mode()
@@ -121,7 +121,7 @@ def ask(
 
 
 def _receive(
-    pgconn: PGconn, count: int, answers: list[Answer], deadline: Deadline, peak: Callable[[], int]
+    pgconn: PGconn, count: int, answers: list[Reply], deadline: Deadline, peak: Callable[[], int]
 ) -> None:
     most = peak() + MOST_GROWTH
     results: list[PGresult] = []
@@ -179,7 +179,7 @@ def _wait(pgconn: PGconn, deadline: Deadline, *, writing: bool) -> bool:
     return bool(poller.poll(min(deadline.remaining, _LONGEST_POLL) * 1000))
 
 
-def _answer(results: Sequence[PGresult], deadline: Deadline) -> Answer:
+def _answer(results: Sequence[PGresult], deadline: Deadline) -> Reply:
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             return Refused(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guard.connector.pipeline import Answer, ConnectionLost, Refused, TimedOut
+from guard.connector.pipeline import ConnectionLost, Refused, Reply, TimedOut
 from guard.snapshot.model import Reason, Unavailable
 from guard.snapshot.privileges import grant_for
 from guard.versions import Build
@@ -25,7 +25,7 @@ def is_unsafe_internals(refused: Refused) -> bool:
     return refused.sqlstate == "42501" and _UNSAFE in refused.message
 
 
-def another_statement_may_work(answer: Answer) -> bool:
+def another_statement_may_work(answer: Reply) -> bool:
     """True if the next statement for the same section has a chance.
 
     After a time-out it has none: it would wait for the same lock or range.
@@ -39,7 +39,7 @@ def _refused(section: str, message: str) -> str:
     return "settings" if section == "license" and told else section
 
 
-def unavailable(section: str, answer: Answer, gateway: Build | None, user: str) -> Unavailable:
+def unavailable(section: str, answer: Reply, gateway: Build | None, user: str) -> Unavailable:
     """Explain why a section could not be collected.
 
     Args:

@@ -18,7 +18,7 @@ import msgspec
 
 from guard.connector import statements
 from guard.connector.deadline import Deadline
-from guard.connector.pipeline import Answer, ConnectionLost, Refused, Rows, TimedOut, ask
+from guard.connector.pipeline import ConnectionLost, Refused, Reply, Rows, TimedOut, ask
 from guard.connector.refusals import unavailable
 from guard.connector.statements import Statement, Variable
 from guard.snapshot.model import Reason, Unavailable
@@ -77,7 +77,7 @@ class Session(msgspec.Struct):
     pgconn: PGconn
     series: Series | None
     milliseconds: int
-    answers: dict[Statement, Answer] = msgspec.field(default_factory=dict)
+    answers: dict[Statement, Reply] = msgspec.field(default_factory=dict)
     problem: Unavailable | None = None
     _was_set: list[Statement] = msgspec.field(default_factory=list)
     _id: str | None = None
@@ -107,11 +107,12 @@ class Session(msgspec.Struct):
         """Take back what was set; say why the answers do not belong together, or None."""
         undo = list(dict.fromkeys(statements.UNDO[setting] for setting in self._was_set))
         self._was_set = []
-        later = Deadline(max(deadline.at, deadline.clock() + _FOR_UNDOING), deadline.clock)
-        answers = ask(self.pgconn, [*undo, statements.SHOW_SESSION_ID], later)
-        now = only_value(answers[-1])
-        if self._id is None or now is None or now == self._id:
+        answers = ask(self.pgconn, [*undo, statements.SHOW_SESSION_ID], deadline.or_later(_FOR_UNDOING))
+        last = answers[-1]
+        if self._id is None or only_value(last) == self._id:
             return None
+        if isinstance(last, (TimedOut, ConnectionLost)):
+            return unavailable("identity", last, None, "")
         return _pooler("the session on the server changed while guard was looking")
 
     def _ask(self, asked: Sequence[Statement], deadline: Deadline) -> None:
@@ -185,14 +186,14 @@ def _pooler(how: str) -> Unavailable:
     )
 
 
-def only_value(answer: Answer | None) -> str | None:
+def only_value(answer: Reply | None) -> str | None:
     """The value of an answer of exactly one row with one column, else None."""
     if isinstance(answer, Rows) and len(answer.rows) == 1 and len(answer.rows[0]) == 1:
         return next(iter(answer.rows[0].values()))
     return None
 
 
-def log_refusals(log: Any, answers: Mapping[Statement, Answer]) -> None:  # noqa: ANN401 - structlog
+def log_refusals(log: Any, answers: Mapping[Statement, Reply]) -> None:  # noqa: ANN401 - structlog
     """Say in the log what was answered, refused or not answered; no value among it."""
     if log is None:
         return

@@ -17,7 +17,7 @@ from guard.connector.rows import MalformedRow
 from guard.debugzip import events, health, jobs, nodes, schedules, settings, sight
 from guard.debugzip.archive import open_archive
 from guard.debugzip.errors import DebugZipError, Unreadable
-from guard.debugzip.gateway import Gateway, find_gateway, gateway_build
+from guard.debugzip.gateway import Gateway, build_of_gateway, find_gateway
 from guard.debugzip.layout import find_layout
 from guard.debugzip.tables import Tables
 from guard.snapshot.model import (
@@ -84,7 +84,7 @@ class _Reader:
             "node_status": _section(lambda: nodes.node_status(tables, times)),
         }
         described = (*_rows(read["gossip_nodes"]), *_rows(read["node_status"]))
-        tag, facts = gateway_build(tables, gateway, described)
+        tag, facts = build_of_gateway(tables, gateway, described)
         series = _series(tag)
         old = series is not None and series <= _NEWEST_OLD_GATEWAY
         read |= {

@@ -18,7 +18,7 @@ from guard.debugzip.errors import Unreadable
 from guard.debugzip.tables import Tables
 from guard.snapshot.model import GossipNodeRow, NodeStatusRow
 
-__all__ = ["Gateway", "find_gateway", "gateway_build"]
+__all__ = ["Gateway", "build_of_gateway", "find_gateway"]
 
 _SESSIONS: Final = "crdb_internal.cluster_sessions"
 _APPLICATION: Final = re.compile(r"\$ (?:internal )?cockroach (?:debug )?zip")
@@ -81,7 +81,7 @@ def _of_report(tables: Tables) -> int | None:
         return None
 
 
-def gateway_build(
+def build_of_gateway(
     tables: Tables,
     gateway: Gateway,
     nodes: tuple[GossipNodeRow | NodeStatusRow, ...],

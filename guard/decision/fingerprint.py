@@ -24,6 +24,7 @@ __all__ = ["fingerprint", "is_fingerprint", "moved", "parts_of"]
 
 _LENGTH: Final = 16
 _SHOWN: Final = 300  # characters of one side of a change
+_LISTED: Final = 500  # jobs or schedules that a report carries one by one
 _TOKEN: Final = rf"[0-9a-f]{{{_LENGTH}}}"
 
 _COUNTED_JOBS: Final = frozenset(
@@ -64,8 +65,10 @@ def parts_of(situation: Situation) -> dict[str, Any]:
         ],
         "settings": sorted((row.name, row.value or "") for row in _rows(snapshot.settings)),
         "version": sorted(row.version for row in _rows(snapshot.kv_version)),
-        "jobs": sorted((job.job_id, job.status) for job in _rows(snapshot.active_jobs) if _counts(job)),
-        "due": _due(situation),
+        "jobs": _listed(
+            sorted((job.job_id, job.status) for job in _rows(snapshot.active_jobs) if _counts(job))
+        ),
+        "due": _listed(_due(situation)),
         "sections": _sight(snapshot),
     }
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parts))
@@ -140,6 +143,14 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, d
             old, new = ({key: each.get(key) for key in keys} for each in (old, new))
         found[name] = {"before": old, "after": new}
     return found
+
+
+def _listed(entries: list[Any]) -> list[Any]:
+    """All of a short list; of a long one its beginning, and a digest that stands for the rest."""
+    rest = entries[_LISTED:]
+    if not rest:
+        return entries
+    return [*entries[:_LISTED], f"and {len(rest)} more, digest {fingerprint({'rest': rest})}"]
 
 
 def _counts(job: JobRow) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psycopg
 
-from guard.connector.connect import gateway_build
+from guard.connector.connect import announced_build
 from guard.connector.statements import SECTIONS, Statement
 from tests.live.cluster import Cluster, find_executables, guard, until
 
@@ -43,7 +43,7 @@ JOIN (SELECT *, row_number() OVER (ORDER BY id) AS k FROM system.jobs
 
 def statements(server: str, *sections: str) -> list[Statement]:
     """Every statement guard may send for these sections through this gateway."""
-    build = gateway_build(server)
+    build = announced_build(server)
     series = build.series if build else None
     return [s for name in sections for s in SECTIONS[name] if s.suits(series)]
 

@@ -11,7 +11,7 @@ from guard.connector import collect as collect_module
 from guard.connector import session as session_module
 from guard.connector import statements
 from guard.connector.collect import collect
-from guard.connector.pipeline import Answer, Refused, Rows, TimedOut
+from guard.connector.pipeline import Refused, Reply, Rows, TimedOut
 from guard.connector.statements import FEATURES, SECTIONS, Statement
 from guard.snapshot.model import Collected, Connection, Reason, Snapshot, Unavailable
 from guard.versions import Series
@@ -21,7 +21,7 @@ SERIES = (
     "25.1", "25.2", "25.3", "25.4", "26.1", "26.2",
 )  # fmt: skip
 
-Answers = Callable[[Statement], Answer | None]
+Answers = Callable[[Statement], Reply | None]
 
 
 class _Connection:
@@ -61,11 +61,11 @@ class Gateway:
             monkeypatch.setattr(module, "ask", self._ask)
         return collect([], 40)
 
-    def _ask(self, _pgconn: Any, asked: Sequence[Statement], _deadline: Any) -> list[Answer]:
+    def _ask(self, _pgconn: Any, asked: Sequence[Statement], _deadline: Any) -> list[Reply]:
         self.rounds.append([statement.name for statement in asked])
         return [self._answer(statement) for statement in asked]
 
-    def _answer(self, statement: Statement) -> Answer:
+    def _answer(self, statement: Statement) -> Reply:
         special = self.answers(statement)
         if special is not None:
             return special
@@ -248,7 +248,7 @@ def test_the_next_statement_fills_the_section(monkeypatch: pytest.MonkeyPatch) -
         "fraction_completed": "0.5", "coordinator_id": None,
     }  # fmt: skip
 
-    def answers(statement: Statement) -> Answer | None:
+    def answers(statement: Statement) -> Reply | None:
         if statement is statements.ACTIVE_SYSTEM_JOBS:
             return Refused("42703", 'column "created_by_type" does not exist')
         return Rows((row,)) if statement is statements.ACTIVE_JOBS else None
@@ -263,7 +263,7 @@ def test_the_next_statement_fills_the_section(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("answer", [Refused("57014", "statement timeout"), TimedOut()])
 def test_after_a_timeout_the_section_is_given_up(
-    answer: Answer, monkeypatch: pytest.MonkeyPatch
+    answer: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next statement would wait for the same lock or range."""
     gateway = Gateway(
@@ -325,7 +325,7 @@ def test_one_row_that_cannot_be_read_makes_the_section_unavailable(
     ],
 )
 def test_without_the_clusters_clock_the_identity_is_unavailable(
-    identity: Answer, monkeypatch: pytest.MonkeyPatch
+    identity: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = Gateway("v21.2.3", answers=lambda s: identity if s is statements.IDENTITY else None)
     assert isinstance(gateway.snapshot(monkeypatch).identity, Unavailable)

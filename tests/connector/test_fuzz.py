@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import guard
 from guard.connector import statements
-from guard.connector.pipeline import Answer, Refused, Rows
+from guard.connector.pipeline import Refused, Reply, Rows
 from guard.connector.redact import scrub_row
 from guard.connector.rows import PARSERS, MalformedRow, timestamp
 from guard.connector.statements import SECTIONS, Statement
@@ -79,9 +79,9 @@ _BUILDS: Final = ("v20.1.17", "v21.1.11", "v21.2.0", "v23.1.14", "v24.3.1", "v26
 
 @given(st.data())
 def test_a_cluster_of_such_rows_is_judged(data: st.DataObject) -> None:
-    drawn: dict[Statement, Answer] = {}
+    drawn: dict[Statement, Reply] = {}
 
-    def answers(statement: Statement) -> Answer | None:
+    def answers(statement: Statement) -> Reply | None:
         section = _OF.get(statement)
         if section is None:
             return None

@@ -156,8 +156,8 @@ def test_a_default_that_cannot_be_changed_is_unknown(fake: Fake, variable: state
 
 
 def load_series(name: str) -> Any:
-    from guard.connector.connect import gateway_build
+    from guard.connector.connect import announced_build
 
-    build = gateway_build(load(name).crdb_version)
+    build = announced_build(load(name).crdb_version)
     assert build is not None
     return build.series

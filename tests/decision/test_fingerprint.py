@@ -167,3 +167,14 @@ def test_every_decision_has_a_fingerprint(step: str) -> None:
 def test_equal_states_only_have_equal_fingerprints(names: list[str]) -> None:
     first, second = names
     assert (token(CHANGES[first]) == token(CHANGES[second])) is (first == second)
+
+
+def test_of_ten_thousand_jobs_the_last_one_counts_and_few_are_listed() -> None:
+    many = [b.job(number) for number in range(1, 10_001)]
+    before = evaluate(busy(jobs=many), step="start", target="v21.1.12")
+    other = [*many[:-1], b.job(10_001)]
+    after = evaluate(busy(jobs=other), step="start", target="v21.1.12")
+    assert before.fingerprint != after.fingerprint
+    listed = before.fingerprint_parts["jobs"]
+    assert len(listed) < 1_000
+    assert "9500 more" in str(listed[-1])
