@@ -139,6 +139,14 @@ class Build(msgspec.Struct, frozen=True):
         phase = Phase.STABLE if self.phase is Phase.ADHOC else self.phase
         return Build(self.year, self.ordinal, self.patch, phase, self.phase_ordinal)
 
+    def goes_by(self, name: Build) -> bool:
+        """True if people mean this build by that name: it is the very one, or a custom one of it.
+
+        ``v22.2.19-dirty`` goes by v22.2.19, as its nodes do; v22.2.19 does not go by
+        ``v22.2.19-dirty``, for who names a custom build wants what is in it.
+        """
+        return self == name or (name.is_production and self.is_custom and self.release == name)
+
     @property
     def is_production(self) -> bool:
         """True for a plain published release, ``vX.Y.Z`` or its ``-fips`` twin."""

@@ -89,7 +89,7 @@ def evaluate(
     step = Step(step)
     wanted = Build.parse(target) if isinstance(target, str) else target
     cluster = Cluster.of(snapshot)
-    if wanted is not None:
+    if wanted is not None and step is not Step.ROLLBACK:  # from a custom build to its plain release
         wanted = named_target(cluster, wanted)
     connected = isinstance(snapshot.connection, Connection)
     inferred, reason = connected and step is Step.AUTO, "named by the caller" if connected else ""

@@ -26,7 +26,7 @@ from guard.cluster.jobs import (
 )
 from guard.cluster.picture import Cluster
 from guard.cluster.recurrence import CannotFollow, Every, recurrence
-from guard.decision.phrases import listed
+from guard.decision.phrases import agreeing, counted, listed
 from guard.snapshot.model import JobRow, ScheduleRow
 from guard.versions import Series
 
@@ -105,7 +105,8 @@ def expected_backups(cluster: Cluster, until: dt.datetime) -> Expected:
         length = past.of(schedule.schedule_id)
         if length.unreadable:
             notes.append(
-                f"{length.unreadable} past run(s) of {_name(schedule)} have no readable length"
+                f"{counted(length.unreadable, 'past run')} of {_name(schedule)} "
+                f"{agreeing(length.unreadable, 'has', 'have')} no readable length"
             )
         runs, seen_until, problem = _runs(schedule, first, cluster, until)
         if length.expected is None and runs:

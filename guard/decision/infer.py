@@ -30,10 +30,9 @@ def named_target(cluster: Cluster, target: Build) -> Build:
     v22.2.19. Only where no node reports the very build that was named.
     """
     seen = {n.build for n in cluster.known_members if n.build is not None}
-    if target in seen or not target.is_production:
+    if target in seen:
         return target
-    twins = [build for build in seen if build.is_custom and build.release == target]
-    return max(twins, default=target)
+    return max((build for build in seen if build.goes_by(target)), default=target)
 
 
 def infer_target(cluster: Cluster, step: Step) -> Build | None:
@@ -55,6 +54,8 @@ def infer_target(cluster: Cluster, step: Step) -> Build | None:
         return max((b for b in builds if b.series == active and b < newest), default=None)
     if step is Step.NEXT_NODE and len(builds) == 1 and newest.series == active:
         return None
+    if step is Step.VERIFY and newest.release in builds:  # nobody asked for the custom one
+        return newest.release
     return newest
 
 

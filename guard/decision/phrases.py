@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-__all__ = ["age", "listed", "span"]
+__all__ = ["age", "agreeing", "counted", "listed", "span"]
 
 
 def age(then: dt.datetime | None, now: dt.datetime) -> str:
@@ -37,3 +37,14 @@ def listed(items: Iterable[object], limit: int = 8) -> str:
     if len(texts) <= limit:
         return ", ".join(texts)
     return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"
+
+
+def counted(number: int, noun: str, one: str = "", many: str = "") -> str:
+    """``1 range is``, ``3 ranges are``: a number with its noun, and the verb that goes with it."""
+    words = f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{words} {agreeing(number, one, many)}".strip()
+
+
+def agreeing(number: int, one: str, many: str) -> str:
+    """The form of a verb for that many: ``lacks`` or ``lack``."""
+    return one if number == 1 else many

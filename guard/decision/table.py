@@ -19,8 +19,8 @@ _S, _N, _F, _R, _V = Step.START, Step.NEXT_NODE, Step.FINALIZE, Step.ROLLBACK, S
 TABLE: Final[dict[str, dict[Step, str]]] = {
     "visibility": {_S: "", _N: "", _F: "", _R: "", _V: ""},
     "connection": {_S: "W", _N: "W", _F: "W", _R: "W", _V: "W"},
-    "cluster-version": {_S: "B", _N: "B", _F: "B", _R: "B W", _V: "B"},
-    "mixed-version": {_S: "B W", _N: "B W", _F: "B W", _R: "B", _V: "B"},
+    "cluster-version": {_S: "B", _N: "B", _F: "B W", _R: "B W", _V: "B"},
+    "mixed-version": {_S: "B W", _N: "B W", _F: "B W", _R: "B", _V: "B W"},
     "migrations": {_S: "B", _N: "B", _F: "B", _R: "B", _V: "B"},
     "upgrade-path": {_S: "B", _N: "B", _R: "B W"},
     "target-release": {_S: "B W", _N: "B W", _F: "W", _R: "W"},

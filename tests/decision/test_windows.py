@@ -237,7 +237,7 @@ def test_runs_that_cannot_be_read_are_a_note_beside_those_that_can(job: JobRow) 
     seen = b.snapshot(schedules=[planned(b.NOW + HOUR)], history=[job, run_of(1, b.minutes(10), 2)])
     answer = ask(seen)
     assert answer.busy[0].end == b.NOW + HOUR + b.minutes(16)
-    assert any("1 past run(s) of backup schedule 1" in note for note in answer.notes)
+    assert any("1 past run of backup schedule 1" in note for note in answer.notes)
 
 
 @pytest.mark.parametrize("schedule_id", [1, 7, None], ids=str)

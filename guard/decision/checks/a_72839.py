@@ -53,7 +53,7 @@ from guard.cluster.missing import NotCollected
 from guard.cluster.mixed_window import MixedWindow, finalized_at, mixed_window
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.job_words import activity_evidence, activity_text, job_evidence, job_text
-from guard.decision.phrases import listed
+from guard.decision.phrases import agreeing, counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow, Reason, Unavailable
@@ -225,7 +225,8 @@ def _unprotected(situation: Situation) -> Finding:
         "backups would fail during this upgrade, and this cluster takes backups",
         f"{expected}. "
         + (
-            f"{listed(n.name for n in too_old)} are older than v21.1.12, which has the "
+            f"{listed(n.name for n in too_old)} {agreeing(len(too_old), 'is', 'are')} older than "
+            "v21.1.12, which has the "
             "setting that protects backups."
             if too_old
             else f"{_SETTING} is not true."
@@ -255,10 +256,11 @@ def _expected(situation: Situation) -> str:
         return activity_text(activity, situation.cluster.now)
     active = [s for s in situation.cluster.schedules if s.next_run is not None]
     if active:
-        return f"{len(active)} backup schedule(s) are active"
+        return counted(len(active), "backup schedule", "is active", "are active")
     backups = [job for job in situation.cluster.job_history if is_possible_backup(job)]
     if backups:
-        return f"the job history holds {len(backups)} backup job(s), the newest {backups[0].job_id}"
+        held = counted(len(backups), "backup job")
+        return f"the job history holds {held}, the newest {backups[0].job_id}"
     section = situation.cluster.snapshot.job_history
     if isinstance(section, Collected) and section.truncated:
         raise NotCollected(
@@ -325,7 +327,8 @@ def _old_nodes_meet_backups(situation: Situation, activity: Activity) -> Finding
     gateway = situation.cluster.gateway
     hidden = gateway is not None and gateway.series == _NEW and not too_old
     if _setting_is_true(situation):
-        why = f"{listed(n.name for n in too_old)} lack the data path that {_SETTING} turns on."
+        lacking = f"{listed(n.name for n in too_old)} {agreeing(len(too_old), 'lacks', 'lack')}"
+        why = f"{lacking} the data path that {_SETTING} turns on."
     else:
         why = f"A v21.1 node that backs up data on a v21.2 node fails unless {_SETTING} is true" + (
             ", and a v21.2 gateway does not show that setting." if hidden else "."
@@ -400,7 +403,8 @@ def _after(situation: Situation) -> Iterator[Finding]:
         told = f"as {window.evidence} tells" if window.evidence else "or at any other time"
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(ended)} backup(s) failed or were cancelled while the cluster was mixed, {told}",
+            f"{counted(len(ended), 'backup')} failed or {agreeing(len(ended), 'was', 'were')} "
+            f"cancelled while the cluster was mixed, {told}",
             "; ".join(job_text(job, cluster.now) for job in ended[:5])
             + ". The upgrade may have cost you backups: review the archives.",
             evidence=evidence,

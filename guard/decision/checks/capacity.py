@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.phrases import listed
+from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.snapshot.model import StoreStatusRow
@@ -57,7 +57,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if full:
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(full)} store(s) have less than {least:.0%} free",
+            f"{counted(len(full), 'store', 'has', 'have')} less than {least:.0%} free",
             listed(f"n{n} s{s} {share:.0%} free" for (n, s), share in full) + ".",
             evidence=evidence,
             remedy=("Add disks or nodes, or remove data, before going on.",),
@@ -66,7 +66,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if silent:
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(silent)} store(s) do not say how much room they have",
+            f"{counted(len(silent), 'store', 'does', 'do')} not say how much room there is",
             listed(f"n{n} s{s}" for n, s in silent) + ".",
             evidence=evidence,
         )

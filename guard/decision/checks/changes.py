@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from guard.changes.judge import judge
 from guard.changes.result import ChangesReport, Concern, JudgedChange
 from guard.decision.check_definition import UPGRADE_DOCS, Check
-from guard.decision.phrases import listed
+from guard.decision.phrases import agreeing, counted, listed
 from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 
@@ -61,14 +61,18 @@ def _summary(report: ChangesReport, refused: Sequence[JudgedChange]) -> Finding:
     unknown = [each.series for each in report.series if not each.known]
     counts = []
     if others:
-        counts.append(f"{len(others)} concern this cluster")
+        counts.append(f"{len(others)} {agreeing(len(others), 'concerns', 'concern')} this cluster")
     if defaults:
-        counts.append(f"{len(defaults)} defaults change")
+        counts.append(counted(len(defaults), "default", "changes", "change"))
     if hidden:
         counts.append(f"{len(hidden)} could not be looked at")
     if unknown:
         counts.append(f"the catalog knows none of {', '.join(unknown)}")
-    counts.append(f"{len(asked)} need a person" if asked else "none needs a person")
+    counts.append(
+        f"{len(asked)} {agreeing(len(asked), 'needs', 'need')} a person"
+        if asked
+        else "none needs a person"
+    )
     warn = bool(concerning or hidden or unknown)
     return CHECK.finding(
         Outcome.WARN if warn else Outcome.PASS,

@@ -7,7 +7,8 @@ still spreading through the cluster.
 
 - start: final, and not behind the binaries (the previous upgrade was never finalized), else block.
 - next-node: not migrating, else block until it is done.
-- finalize: if it is migrating already, block and wait; if it is final already, pass and say so.
+- finalize: if it is migrating already, block and wait; if it is final already, pass and say so. A
+  downgrade option that is set to another value than the cluster version holds nothing back: warn.
 - rollback: final on the new series, or migrating, is too late: block. Warn if every node is new and
   nothing keeps the cluster from finalizing by itself meanwhile.
 - verify: final on the series of the binaries, else block. Where nothing holds it back and it is not
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.cluster.finalization import Finalization, finalize_by_hand
+from guard.cluster.finalization import PRESERVE, Finalization, finalize_by_hand
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.phrases import listed, span
 from guard.decision.result import Finding, Outcome, Step
@@ -177,6 +178,15 @@ def _finalize(situation: Situation, newest: Series | None) -> Finding:
     held = Finalization.of(situation.cluster)
     release = held.release(newest)
     waits = _waits_for(situation, held, newest) if not release else ""
+    if held.stale and held.by_itself:
+        return _finding(
+            situation,
+            Outcome.WARN,
+            f"{PRESERVE} is {held.stale} and protects nothing: the cluster finalizes by itself",
+            f"The cluster version is {active}, and only that value would hold it. CockroachDB "
+            f"finalizes to {newest} once every node is new, and that cannot be undone. {waits}".strip(),
+            f"If you are not ready: {held.keep}",
+        )
     return _finding(
         situation,
         Outcome.PASS,

@@ -33,7 +33,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if strange:
         yield CHECK.finding(
             Outcome.UNKNOWN,
-            f"{listed(n.name for n in strange)} have a membership that guard does not know",
+            f"{listed(n.name for n in strange)}: a membership that guard does not know",
             evidence={"nodes": [{"node_id": n.node_id, "membership": n.membership} for n in strange]},
             nodes=strange,
         )

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from guard.cluster.jobs import active_jobs_of, is_paused
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.job_words import ends_by_itself, job_evidence, job_text, way_to_end
+from guard.decision.phrases import counted
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -33,7 +34,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if moving:
         yield CHECK.finding(
             Outcome.WARN if situation.step is Step.ROLLBACK else Outcome.BLOCK,
-            f"{len(moving)} import(s) under way",
+            f"{counted(len(moving), 'import')} under way",
             "; ".join(job_text(job, now) for job in moving[:5])
             + ". A restart leaves an import paused, and its tables offline.",
             evidence={"jobs": job_evidence(moving)},
@@ -44,7 +45,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if paused:
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(paused)} import(s) are paused",
+            f"{counted(len(paused), 'import', 'is', 'are')} paused",
             "; ".join(job_text(job, now) for job in paused[:5])
             + ". The tables they write to stay offline meanwhile.",
             evidence={"jobs": job_evidence(paused)},

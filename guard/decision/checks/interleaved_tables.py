@@ -17,6 +17,7 @@ from typing import Final
 from guard.cluster.hop import is_between
 from guard.cluster.missing import NotCollected
 from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import counted
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import CountRow, Reason, Unavailable
@@ -51,7 +52,8 @@ def run(situation: Situation) -> Iterator[Finding]:
         return
     yield CHECK.finding(
         Outcome.BLOCK if situation.step is Step.FINALIZE else Outcome.WARN,
-        f"{count} table(s) are interleaved or have interleaved indexes",
+        counted(count, "table", "is interleaved or has", "are interleaved or have")
+        + " interleaved indexes",
         "v21.2 cannot be finalized while they are.",
         evidence={"count": count},
         remedy=_REMEDY,

@@ -18,7 +18,7 @@ from typing import Final
 
 from guard.cluster.missing import NotCollected
 from guard.decision.check_definition import UPGRADE_DOCS, Check
-from guard.decision.phrases import listed
+from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import InvalidObjectRow, Reason, Unavailable
@@ -39,10 +39,12 @@ def run(situation: Situation) -> Iterator[Finding]:
     if not rows:
         yield CHECK.finding(Outcome.PASS, "no object has an invalid descriptor")
         return
-    count = f"{len(rows)}{' or more' if section.truncated else ''}"
+    count = counted(len(rows), "object", "has", "have")
+    if section.truncated:
+        count = f"{len(rows)} or more objects have"
     yield CHECK.finding(
         Outcome.BLOCK if situation.step is Step.FINALIZE else Outcome.WARN,
-        f"{count} object(s) have an invalid descriptor: the server refuses to finalize",
+        f"{count} an invalid descriptor: the server refuses to finalize",
         f"{listed(row.name or f'id {row.object_id}' for row in rows)}.",
         evidence={"objects": [{"id": row.object_id, "name": row.name} for row in rows[:50]]},
         remedy=(

@@ -19,6 +19,7 @@ from typing import Final
 from guard.cluster.jobs import is_automatic, is_paused
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.job_words import job_evidence, job_text
+from guard.decision.phrases import counted
 from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 
@@ -48,7 +49,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if forgotten:
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(forgotten)} job(s) have been paused for long",
+            f"{counted(len(forgotten), 'job', 'has', 'have')} been paused for long",
             "; ".join(job_text(job, cluster.now) for job in forgotten[:5]) + ".",
             evidence={"jobs": job_evidence(forgotten)},
             remedy=tuple(
@@ -59,7 +60,9 @@ def run(situation: Situation) -> Iterator[Finding]:
         )
     if len(jobs) <= _MANY and not forgotten:
         yield CHECK.finding(
-            Outcome.PASS, f"{len(jobs)} job(s) have not ended", evidence={"count": len(jobs)}
+            Outcome.PASS,
+            f"{counted(len(jobs), 'job', 'has', 'have')} not ended",
+            evidence={"count": len(jobs)},
         )
 
 

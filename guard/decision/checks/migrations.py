@@ -25,7 +25,7 @@ from guard.cluster.finalization import PRESERVE, Finalization, finalize_by_hand
 from guard.cluster.jobs import active_jobs_of, ended_badly, is_stuck
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.job_words import job_evidence, job_text
-from guard.decision.phrases import listed
+from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow, MigrationRow
@@ -122,7 +122,7 @@ def _running(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
 def _stuck(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
     yield CHECK.finding(
         Outcome.BLOCK,
-        f"{len(jobs)} migration(s) are stuck",
+        f"{counted(len(jobs), 'migration', 'is', 'are')} stuck",
         f"{_texts(situation, jobs)}. The upgrade cannot be finalized until they run again, and waiting "
         "does not make them.",
         evidence={"jobs": job_evidence(jobs)},
@@ -143,7 +143,7 @@ def _not_made_good(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding
         again.append(finalize_by_hand(newest))
     yield CHECK.finding(
         Outcome.BLOCK,
-        f"{len(jobs)} migration(s) failed and none has succeeded since",
+        f"{counted(len(jobs), 'migration')} failed and none has succeeded since",
         f"{_texts(situation, jobs)}.",
         evidence={"jobs": job_evidence(jobs)},
         remedy=(

@@ -5,14 +5,16 @@ linger in gossip with their old build, and status records without a liveness rec
 build no table tells, or about which the tables contradict each other, makes the answer UNKNOWN; so
 does one that is older than the cluster version, which cannot be.
 
-- start: all members run one build; a mix is the unfinished last rollout, and blocks.
+- start: all members run one build; a mix is the unfinished last rollout, and blocks. A release and
+  custom builds of it (v22.2.19 and v22.2.19-dirty) warn.
 - next-node: every member is on the source or the target series; another series blocks. Stray patch
   builds warn. Without a target, and nothing under way that tells it, UNKNOWN.
 - finalize: every member is on the target series, else block: CockroachDB refuses to finalize. A
   target that no member runs blocks as well.
 - rollback: some member still runs something newer than the build to go back to, else there is
   nothing left to roll back, and it blocks.
-- verify: every member runs the same build, the target's if one is named, else block.
+- verify: every member runs the same build, the target's if one is named, else block. A release and
+  custom builds of it warn, unless a custom one was named.
 
 Reads gossip_liveness, kv_node_liveness, gossip_nodes and node status: admin, or VIEWCLUSTERMETADATA
 from v23.1.12 on. Builds are compared by build tag, series by their first two numbers.
@@ -27,7 +29,7 @@ import msgspec
 from guard.cluster.hop import Hop
 from guard.cluster.members import Node
 from guard.decision.check_definition import UPGRADE_DOCS, Check
-from guard.decision.phrases import listed
+from guard.decision.phrases import agreeing, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.versions import Build
@@ -143,6 +145,8 @@ def _impossible(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fi
 
 def _start(situation: Situation, known: tuple[_Member, ...]) -> Finding:
     first = known[0].build
+    if _same_release(known):
+        return _several_tags(known)
     if len({member.build for member in known}) > 1:
         return _finding(
             Outcome.BLOCK,
@@ -158,6 +162,25 @@ def _start(situation: Situation, known: tuple[_Member, ...]) -> Finding:
             Outcome.WARN, f"every node already runs {first}", known, "There is nothing to start."
         )
     return _finding(Outcome.PASS, f"every node runs {first}", known)
+
+
+def _same_release(known: tuple[_Member, ...]) -> bool:
+    """True if the builds differ, and all of them go by the one plain release that is among them."""
+    builds = {m.build for m in known}
+    return len(builds) > 1 and any(all(b.goes_by(name) for b in builds) for name in builds)
+
+
+def _several_tags(known: tuple[_Member, ...]) -> Finding:
+    release = min(m.build for m in known)
+    return _finding(
+        Outcome.WARN,
+        f"the nodes run {release} under more than one build tag",
+        known,
+        f"{_described(known)}. A custom build goes by the release that it was made from; guard "
+        "cannot see what else is in it.",
+        "If a custom build is being rolled out, bring every node to it first.",
+        about=(m for m in known if m.build != release),
+    )
 
 
 def _next_node(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Finding]:
@@ -176,7 +199,8 @@ def _next_node(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fin
     if strangers:
         yield _finding(
             Outcome.BLOCK,
-            f"{_names(strangers)} run neither the source nor the target series",
+            f"{_names(strangers)} {agreeing(len(strangers), 'runs', 'run')} neither the source nor "
+            "the target series",
             known,
             f"The upgrade goes from v{hop.source} to v{hop.target.series}, but there is "
             f"{_described(strangers)}.",
@@ -296,7 +320,9 @@ def _rollback(situation: Situation, known: tuple[_Member, ...]) -> Finding:
 
 def _verify(situation: Situation, known: tuple[_Member, ...]) -> Finding:
     wanted = situation.target
-    wrong = [m for m in known if wanted is not None and m.build != wanted]
+    wrong = [m for m in known if wanted is not None and not m.build.goes_by(wanted)]
+    if not wrong and _same_release(known):
+        return _several_tags(known)
     if len({m.build for m in known}) > 1 or wrong:
         return _finding(
             Outcome.BLOCK,

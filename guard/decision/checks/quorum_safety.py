@@ -36,7 +36,7 @@ from guard.cluster.replication import (
     tolerated_failures,
 )
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.phrases import listed
+from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import PASSING, Collected, Unavailable
@@ -137,7 +137,7 @@ def _by_report(
         return _few_copies(asked[0], evidence)
     return CHECK.finding(
         _severity(situation),
-        f"{at_risk} range(s) would lose quorum without {named.name}",
+        f"{counted(at_risk, 'range')} would lose quorum without {named.name}",
         f"By the report of critical localities, for {named.locality}.",
         evidence=evidence,
         remedy=("Start the nodes that are down, and wait until every range is fully replicated.",),
@@ -149,7 +149,8 @@ def _by_report(
 def _few_copies(factor: int, evidence: dict[str, Any]) -> Finding:
     return CHECK.finding(
         Outcome.WARN,
-        f"a zone asks for {factor} replica(s): its ranges are unavailable while a node restarts",
+        f"a zone asks for {counted(factor, 'replica')}: "
+        "its ranges are unavailable while a node restarts",
         "With one or two voters a range bears no node down, however many nodes there are.",
         evidence=evidence,
         remedy=(
@@ -191,7 +192,8 @@ def _by_counting(
         return CHECK.finding(
             _severity(situation),
             f"stopping {what} could leave ranges without quorum",
-            f"{_down_already(down)}, and a range with {smallest} voters bears {borne} node(s) down.",
+            f"{_down_already(down)}, and a range with {smallest} voters bears "
+            f"{counted(borne, 'node')} down.",
             evidence=evidence,
             remedy=(
                 f"Start {down[0].name} again and wait until it is live.",
@@ -213,7 +215,7 @@ def _by_counting(
     return CHECK.finding(
         Outcome.PASS,
         f"ranges keep their quorum without {what}",
-        f"The smallest number of voters in use is {smallest}, which bears {borne} node(s) down"
+        f"The smallest number of voters in use is {smallest}, which bears {counted(borne, 'node')} down"
         + ("." if _sees_all_zones(situation) else ", as far as this user may see the zones."),
         evidence=evidence,
     )

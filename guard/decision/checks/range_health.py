@@ -45,7 +45,7 @@ from guard.cluster.replication import (
 )
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.checks.draining import restarting
-from guard.decision.phrases import age, listed
+from guard.decision.phrases import age, counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, StoreStatusRow
@@ -173,7 +173,7 @@ def run(situation: Situation) -> Iterator[Finding]:
 def _unavailable(situation: Situation, counts: _Counts, bad: Outcome) -> Finding:
     return CHECK.finding(
         bad,
-        f"{max(counts.unavailable, counts.reported or 0)} range(s) are unavailable",
+        counted(max(counts.unavailable, counts.reported or 0), "range", "is", "are") + " unavailable",
         "They have lost quorum and serve nothing."
         + (" Starting the node again may bring them back." if counts.cured else ""),
         evidence=counts.evidence,
@@ -221,7 +221,8 @@ def _under_replicated(situation: Situation, counts: _Counts, bad: Outcome) -> Fi
     if _never_enough_nodes(cluster):
         return CHECK.finding(
             Outcome.WARN,
-            f"{counts.under} range(s) are under-replicated, and on this few nodes they always will be",
+            f"{counted(counts.under, 'range', 'is', 'are')} under-replicated, and on this few nodes "
+            "always will be",
             "CockroachDB wants at least three copies unless the zone asks for fewer. Every restart "
             "makes ranges unavailable until the node is back.",
             evidence=counts.evidence,
@@ -230,7 +231,7 @@ def _under_replicated(situation: Situation, counts: _Counts, bad: Outcome) -> Fi
     if not counts.cured and _at_rest(cluster):
         return CHECK.finding(
             bad,
-            f"{counts.under} range(s) are under-replicated, and nothing is moving",
+            f"{counted(counts.under, 'range', 'is', 'are')} under-replicated, and nothing is moving",
             "Every node has been up for a long time, so waiting will hardly help: a zone probably asks "
             "for replicas that its constraints leave no room for. Another restart could cost these "
             "ranges their quorum.",
@@ -244,7 +245,7 @@ def _under_replicated(situation: Situation, counts: _Counts, bad: Outcome) -> Fi
         )
     return CHECK.finding(
         bad,
-        f"{counts.under} range(s) are under-replicated",
+        f"{counted(counts.under, 'range', 'is', 'are')} under-replicated",
         "Starting the node again is the cure."
         if counts.cured
         else "Another restart could cost them their quorum.",

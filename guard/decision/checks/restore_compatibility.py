@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from guard.catalog.answers import Answer
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.job_words import job_evidence
-from guard.decision.phrases import listed
+from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow
@@ -49,7 +49,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         lost = True
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(jobs)} backup(s) of v{series} will not be restorable into v{target.series}",
+            f"{counted(len(jobs), 'backup')} of v{series} will not be restorable into v{target.series}",
             f"{answer.reason} Jobs: {listed((job.job_id for job in jobs), 5)}.",
             evidence={"series": str(series), "basis": answer.basis, "jobs": job_evidence(jobs)},
             remedy=(

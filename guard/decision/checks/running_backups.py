@@ -32,6 +32,7 @@ from guard.decision.job_words import (
     job_text,
     way_to_end,
 )
+from guard.decision.phrases import agreeing, counted
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -80,7 +81,8 @@ def _lost(situation: Situation) -> Iterator[Finding]:
     if lost:
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(lost)} backup(s) failed or were cancelled since the first node was restarted",
+            f"{counted(len(lost), 'backup')} failed or {agreeing(len(lost), 'was', 'were')} cancelled "
+            "since the first node was restarted",
             "; ".join(job_text(job, cluster.now) for job in lost[:5])
             + ". Review the archives: there may be a gap.",
             evidence=evidence,

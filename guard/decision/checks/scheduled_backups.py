@@ -21,7 +21,7 @@ from guard.cluster.jobs import Activity
 from guard.cluster.schedules import due_schedules, is_overdue, never_quiet
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.job_words import activity_text, schedule_evidence, schedule_text
-from guard.decision.phrases import span
+from guard.decision.phrases import counted, span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -80,7 +80,7 @@ def _running_again(situation: Situation) -> Iterator[Finding]:
     if paused:
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(paused)} backup schedule(s) are paused: running again?",
+            f"{counted(len(paused), 'backup schedule', 'is', 'are')} paused: running again?",
             "; ".join(schedule_text(s, situation.cluster.now) for s in paused[:5]) + ".",
             evidence={"paused": schedule_evidence(paused)},
             remedy=tuple(
@@ -90,7 +90,7 @@ def _running_again(situation: Situation) -> Iterator[Finding]:
     if late:
         yield CHECK.finding(
             Outcome.WARN,
-            f"{len(late)} backup schedule(s) should have run and did not",
+            f"{counted(len(late), 'backup schedule')} should have run and did not",
             "; ".join(schedule_text(s, situation.cluster.now) for s in late[:5]) + ".",
             evidence={"late": schedule_evidence(late)},
             remedy=("See why: SHOW SCHEDULES FOR BACKUP;",),

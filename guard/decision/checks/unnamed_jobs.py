@@ -20,6 +20,7 @@ from typing import Final
 from guard.cluster.jobs import is_foreign, is_unnamed
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.job_words import job_evidence, job_text
+from guard.decision.phrases import counted
 from guard.decision.result import Finding, Outcome
 from guard.decision.situation import Situation
 from guard.versions import Series
@@ -38,7 +39,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if unnamed:
         yield CHECK.finding(
             Outcome.UNKNOWN,
-            f"the server cannot name {len(unnamed)} running job(s)",
+            f"the server cannot name {counted(len(unnamed), 'running job')}",
             "; ".join(job_text(job, cluster.now) for job in unnamed[:5])
             + ". One may be a restore or a schema change.",
             evidence={"jobs": job_evidence(unnamed)},
@@ -48,7 +49,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     if foreign:
         yield CHECK.finding(
             Outcome.WARN if _newer_and_at_rest(situation) else Outcome.UNKNOWN,
-            f"guard does not know what kind of job {len(foreign)} running job(s) are",
+            f"guard does not know the kind of {counted(len(foreign), 'running job')}",
             "; ".join(job_text(job, cluster.now) for job in foreign[:5]) + ".",
             evidence={"jobs": job_evidence(foreign)},
             remedy=("Find out whether it may meet a restart, or take a newer guard.",),

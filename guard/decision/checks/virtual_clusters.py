@@ -19,7 +19,7 @@ from typing import Final
 
 from guard.cluster.missing import NotCollected
 from guard.decision.check_definition import UPGRADE_DOCS, Check
-from guard.decision.phrases import listed
+from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Reason, Unavailable, VirtualClusterRow
@@ -49,7 +49,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         return
     yield CHECK.finding(
         Outcome.UNKNOWN if situation.step is Step.FINALIZE else Outcome.WARN,
-        f"{len(others)} virtual cluster(s) have a cluster version of their own",
+        f"{counted(len(others), 'virtual cluster', 'has', 'have')} a cluster version of its own",
         f"Numbers {listed(row.virtual_cluster_id for row in others)}. One that is behind v"
         f"{cluster.active_series} keeps the storage cluster from finalizing.",
         evidence={"virtual_clusters": [row.virtual_cluster_id for row in others[:50]]},

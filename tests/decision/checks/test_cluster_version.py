@@ -146,3 +146,13 @@ def test_a_rollback_races_with_finalization_that_nothing_holds_back(
     assert says is (outcome is WARN)
     mixed = one("cluster-version", snapshot(MIXED, settings=settings), "rollback", "v21.1.11")
     assert mixed.outcome is PASS
+
+
+def test_a_downgrade_option_of_another_version_holds_nothing_back_at_finalize() -> None:
+    settings = {"cluster.preserve_downgrade_option": "20.2"}
+    found = one("cluster-version", snapshot(three("v21.2.1"), settings=settings), "finalize", "v21.2.1")
+    assert found.outcome == WARN
+    assert "protects nothing" in found.title
+    assert any(
+        "SET CLUSTER SETTING cluster.preserve_downgrade_option = '21.1'" in r for r in found.remedy
+    )

@@ -46,6 +46,18 @@ OLD, MIXED, NEW = three(), nodes("v21.2.1", "v21.1.11", "v21.1.11"), three("v21.
         ("verify", NEW, "v21.2.2", BLOCK),
         ("verify", MIXED, None, BLOCK),
         ("verify", nodes("v21.2.0", "v21.2.1"), None, BLOCK),
+        # A release and custom builds of it go by one name; two custom builds do not.
+        ("start", nodes("v21.1.11", "v21.1.11-dirty"), "v21.2.1", WARN),
+        ("start", nodes("v21.1.11-fips", "v21.1.11"), "v21.2.1", PASS),
+        ("start", nodes("v21.1.11-3-gabcdef", "v21.1.11-dirty"), "v21.2.1", BLOCK),
+        ("start", nodes("v21.1.11-dirty", "v21.1.10"), "v21.2.1", BLOCK),
+        ("verify", nodes("v21.2.1", "v21.2.1-dirty"), "v21.2.1", WARN),
+        ("verify", nodes("v21.2.1", "v21.2.1-dirty"), None, WARN),
+        ("verify", nodes("v21.2.1", "v21.2.1-dirty"), "v21.2.1-dirty", BLOCK),
+        ("verify", nodes("v21.2.1-3-gabcdef", "v21.2.1-dirty"), "v21.2.1", BLOCK),
+        ("finalize", nodes("v21.2.1", "v21.2.1-dirty"), "v21.2.1", WARN),
+        ("finalize", NEW, "v21.2.1-dirty", BLOCK),
+        ("rollback", three("v21.1.11-dirty"), "v21.1.11", PASS),
     ],
 )
 def test_what_each_step_may_find(

@@ -56,7 +56,7 @@ def test_unavailable_ranges(step: str) -> None:
     seen = snapshot([node(1), node(2), node(3, unavailable_ranges=2)])
     finding = one("range-health", seen, step, "v21.1.11")
     assert (finding.outcome, finding.transient) == (SEVERITY[step], False)
-    assert finding.title.startswith("2 range(s) are unavailable")
+    assert finding.title.startswith("2 ranges are unavailable")
 
 
 @pytest.mark.parametrize("step", ALL_STEPS)
