@@ -17,6 +17,7 @@ from guard.decision.phrases import span
 from guard.decision.result import Decision, FailOn, Finding, Outcome, Verdict
 from guard.decision.settle import settled, unsettled
 from guard.report.plain import plain
+from guard.snapshot.model import Reason
 
 __all__ = ["Patience", "Progress", "Teller", "watch"]
 
@@ -76,7 +77,9 @@ def watch(
     """Look until the verdict stands.
 
     A block or an unknown that waiting cannot clear ends it at once, and so does the deadline, with
-    the verdict as it is then. A second look for `settle` that has been begun is finished.
+    the verdict as it is then. A second look for `settle` that has been begun is finished. Where the
+    last look got less than its time-out and ran out of time, the block of the last whole look stands;
+    an ALLOW never stands in for a look that failed.
 
     Args:
         look: looks at the cluster, given the seconds it may take, and decides.
@@ -89,7 +92,7 @@ def watch(
     begin = clock()
     end = begin + patience.wait
     pause = _FIRST_PAUSE
-    decision = look(patience.timeout)
+    whole = decision = look(patience.timeout)
     took = clock() - begin
     waited = False
     try:
@@ -100,7 +103,7 @@ def watch(
                 if tell is not None:
                     tell.settling(decision, patience.settle)
                 sleep(patience.settle)
-                decision = _agreed(decision, look(patience.timeout))
+                whole = decision = _agreed(decision, look(patience.timeout))
             left = end - clock()
             if left <= reserve or not decision.worth_waiting(fail_on):
                 break
@@ -112,11 +115,15 @@ def watch(
             sleep(room if room - pause <= took else pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
             started = clock()
-            decision = look(min(patience.timeout, max(end - started, reserve)))
+            granted = min(patience.timeout, max(end - started, reserve))
+            decision = look(granted)
             took = clock() - started
+            if granted >= patience.timeout or not _ran_out_of_time(decision):
+                whole = decision
     finally:
         if tell is not None:
             tell.done()
+    decision = _stands(whole, decision)
     if not waited:
         return decision
     gone = span(dt.timedelta(seconds=clock() - begin))
@@ -130,6 +137,24 @@ def _agreed(first: Decision, second: Decision) -> Decision:
     if second.verdict is Verdict.ALLOW and not settled(first, second):
         second = unsettled(first, second)
     return msgspec.structs.replace(second, looks=(first.taken_at, second.taken_at))
+
+
+def _ran_out_of_time(decision: Decision) -> bool:
+    """True if the look could not tell because answers did not come in time."""
+    return decision.verdict is Verdict.UNKNOWN and any(
+        finding.evidence.get("reason") == Reason.TIMEOUT for finding in decision.of(Outcome.UNKNOWN)
+    )
+
+
+def _stands(whole: Decision, last: Decision) -> Decision:
+    """The verdict of the wait: `last`, unless it was cut short and the last whole look blocked."""
+    if last is whole or whole.verdict is not Verdict.BLOCK:
+        return last
+    notice = (
+        f"the look of {last.taken_at:%H:%M:%SZ} ran out of time with --wait; what stands here was seen "
+        f"at {whole.taken_at:%H:%M:%SZ}"
+    )
+    return msgspec.structs.replace(whole, notices=(*whole.notices, notice))
 
 
 class Progress:

@@ -129,6 +129,68 @@ def test_the_deadline_ends_it_with_the_verdict_as_it_is(wait: float, timeout: fl
     assert all(seconds <= timeout and at + seconds <= wait + 1e-9 for at, seconds in begun)
 
 
+NO_ANSWER = "no answer before guard's deadline"
+
+
+@pytest.mark.parametrize("section", ["connection", "active_jobs", "gossip_liveness"])
+def test_a_block_stands_when_the_last_look_runs_out_of_time(section: str) -> None:
+    """A look that is cut short by the end of --wait tells less than the one before it."""
+    blocked = backup_until(1e9)
+    hidden = b.unavailable(Reason.TIMEOUT, NO_ANSWER, None)
+
+    def state(elapsed: float) -> Snapshot:
+        seen = blocked(elapsed)
+        return b.put(seen, **{section: hidden}) if elapsed > 50 else seen
+
+    world = World(state)
+    decision = world.watch(wait=60, timeout=30)
+    assert decision.verdict is Verdict.BLOCK
+    assert world.granted[-1] < 30
+    assert decision.taken_at < b.NOW + dt.timedelta(seconds=world.looks[-1])
+    seen_at = f"{decision.taken_at:%H:%M:%SZ}"
+    assert any("ran out of time" in n and n.endswith(f"seen at {seen_at}") for n in decision.notices)
+
+
+def test_a_last_look_with_its_whole_time_out_speaks_for_itself() -> None:
+    """Quorum is lost: the block that was seen before is no news of it."""
+    blocked = backup_until(1e9)
+    hidden = b.unavailable(Reason.TIMEOUT, NO_ANSWER, None)
+    world = World(
+        lambda elapsed: b.put(blocked(elapsed), connection=hidden) if elapsed > 50 else blocked(elapsed)
+    )
+    assert world.watch(wait=60, timeout=0.5).verdict is Verdict.UNKNOWN
+    assert world.granted[-1] == 0.5
+
+
+def test_a_gateway_that_is_gone_is_no_look_that_ran_out_of_time() -> None:
+    blocked = backup_until(1e9)
+    gone = b.unavailable(Reason.CONNECTION, "connection refused", None)
+    world = World(
+        lambda elapsed: b.put(blocked(elapsed), connection=gone) if elapsed > 50 else blocked(elapsed)
+    )
+    assert world.watch(wait=60, timeout=30).verdict is Verdict.UNKNOWN
+
+
+def test_an_allow_never_stands_in_for_a_look_that_failed() -> None:
+    """Warnings that can pass are waited for; the last look sees nothing any more."""
+    hidden = b.unavailable(Reason.TIMEOUT, NO_ANSWER, None)
+    world = World(
+        lambda elapsed: b.put(on_the_edge(), active_jobs=hidden) if elapsed > 50 else on_the_edge()
+    )
+
+    def warned(seconds: float) -> Decision:
+        decision = world.look(seconds)
+        if decision.verdict is not Verdict.ALLOW:
+            return decision
+        warning = Finding(check="x", outcome=Outcome.WARN, title="passing", transient=True)
+        return msgspec.structs.replace(decision, findings=(warning,))
+
+    patience = Patience(wait=60, timeout=30)
+    decision = watch(warned, patience, fail_on=FailOn.WARN, clock=world.clock, sleep=world.sleep)
+    assert len(world.looks) > 2
+    assert decision.verdict is Verdict.UNKNOWN
+
+
 def test_a_backup_that_ends_just_before_the_deadline_is_not_missed() -> None:
     world = World(backup_until(54))
     assert world.watch(wait=60).verdict is Verdict.ALLOW
