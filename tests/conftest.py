@@ -7,6 +7,9 @@ examples of every property that does not set a number of its own: for a night, n
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +30,23 @@ settings.register_profile(
     "long", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("GUARD_FUZZ") or "bounded")
+
+
+_bytecode: list[str] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Some thousands of tests start a guard: keep byte code where this environment keeps none."""
+    if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
+        _bytecode.append(tempfile.mkdtemp(prefix="guard-bytecode-"))
+        os.environ["PYTHONPYCACHEPREFIX"] = _bytecode[0]
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_unconfigure() -> None:
+    """Take the byte code away again."""
+    while _bytecode:
+        shutil.rmtree(_bytecode.pop(), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

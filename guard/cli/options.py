@@ -5,21 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import typer
 
 __all__ = [
     "NO_LIMIT",
+    "CatalogDir",
     "CertsDir",
     "DebugZip",
     "LogFormat",
     "LogFormatOption",
     "MaxAge",
+    "NoPolicy",
+    "PolicyFile",
     "SnapshotFile",
+    "TargetBuild",
     "Timeout",
     "Url",
     "Verbose",
+    "Window",
     "duration",
     "duration_or_none",
     "node_id",
@@ -131,6 +137,37 @@ DebugZip = Annotated[
         "--debug-zip",
         metavar="FILE",
         help="Judge the cluster as this file of cockroach debug zip shows it.",
+    ),
+]
+TargetBuild = Annotated[
+    str | None,
+    typer.Option(
+        "--target", metavar="vX.Y.Z", help="The build being moved to; needed for --step start."
+    ),
+]
+Window = Annotated[
+    dt.timedelta | None,
+    typer.Option(
+        "--window",
+        parser=duration,
+        metavar="TIME",
+        help="How far ahead a scheduled backup counts as due. [default: 30m]",
+    ),
+]
+PolicyFile = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="Severities, thresholds, targets, waivers. [default: guard.toml, or [tool.guard] in "
+        "pyproject.toml, in the working directory]",
+    ),
+]
+NoPolicy = Annotated[bool, typer.Option("--no-policy", help="Look for no policy file.")]
+CatalogDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalog", metavar="DIR", help="More advisories and releases, or newer ones, as TOML."
     ),
 ]
 MaxAge = Annotated[

@@ -38,10 +38,12 @@ def take_snapshot(
     log: Any = None,  # noqa: ANN401 - structlog's loggers
     further: Further | None = None,
     debug_zip: str | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Snapshot:
     """Read a snapshot file or a debug.zip, or look at the cluster.
 
     `further` says which sections to read beside the usual ones; a file holds what it holds.
+    `meanwhile` is done while a cluster is being looked at, which is waiting for the most part.
 
     Raises:
         typer.BadParameter: an unusable file or URL (exit code 2).
@@ -82,7 +84,9 @@ def take_snapshot(
             "processes: use PGPASSFILE or PGPASSWORD"
         )
     seconds = timeout.total_seconds()
-    return within(lambda: collect(hosts, seconds, further=further, log=log), seconds)
+    return within(
+        lambda: collect(hosts, seconds, further=further, log=log), seconds, meanwhile=meanwhile
+    )
 
 
 @contextlib.contextmanager
@@ -98,7 +102,12 @@ def _alarm(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def within(look: Callable[[], Snapshot], seconds: float, grace: float = GRACE) -> Snapshot:
+def within(
+    look: Callable[[], Snapshot],
+    seconds: float,
+    grace: float = GRACE,
+    meanwhile: Callable[[], object] | None = None,
+) -> Snapshot:
     """The snapshot of a look, or of none if it does not end by itself.
 
     The last line: everything in the connector ends at its own deadline. Should something not (a call
@@ -118,6 +127,8 @@ def within(look: Callable[[], Snapshot], seconds: float, grace: float = GRACE) -
     thread = threading.Thread(target=run, name="guard-look", daemon=True)
     with _alarm(seconds + grace + _UNTIL_THE_ALARM):
         thread.start()
+        if meanwhile is not None:
+            meanwhile()
         thread.join(min(seconds + grace, threading.TIMEOUT_MAX))
     if failed:
         raise failed[0]

@@ -181,7 +181,7 @@ def test_argv_fuzzed(
     from guard.cli import source
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(source, "within", lambda *_: _unreachable())
+    monkeypatch.setattr(source, "within", lambda *_, **__: _unreachable())
     monkeypatch.setattr(sys, "argv", ["guard", *words])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     monkeypatch.setattr(signal, "signal", lambda *_: None)

@@ -16,7 +16,7 @@ from guard.cli.catalog_tools import (
     read_build,
     wrap,
 )
-from guard.cli.options import usage
+from guard.cli.options import CatalogDir, usage
 from guard.cli.terminal import tell
 from guard.decision.result import ExitCode
 
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-_CatalogOption = Annotated[
-    Path | None, typer.Option("--catalog", metavar="DIR", help="More catalog records.")
-]
-
 
 @app.callback(invoke_without_command=True)
 def advisories(
@@ -44,7 +40,7 @@ def advisories(
         tuple[str, str] | None,
         typer.Option(metavar="vA vB", help="Only what going from one build to the other changes."),
     ] = None,
-    catalog: _CatalogOption = None,
+    catalog: CatalogDir = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
 ) -> None:
     """List the published advisories, and the hazards that only the release notes tell of.
@@ -181,7 +177,7 @@ def export(
     output: Annotated[  # one format so far; naming it keeps scripts right when there are more
         ExportFormat, typer.Option("--format", help="How to write.")
     ] = ExportFormat.OSV,
-    catalog: _CatalogOption = None,
+    catalog: CatalogDir = None,
 ) -> None:
     """Write one file per advisory, in the Open Source Vulnerability format."""
     import json

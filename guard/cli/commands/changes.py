@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guard.cli.options import (
+    CatalogDir,
     CertsDir,
     DebugZip,
     LogFormat,
@@ -48,9 +48,7 @@ def changes(
     debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
     timeout: Timeout = dt.timedelta(seconds=30),
-    catalog: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="More catalog records, or newer ones.")
-    ] = None,
+    catalog: CatalogDir = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     fail_on: Annotated[
         FailOn, typer.Option(help="warn: exit with 12 for what only changes.")

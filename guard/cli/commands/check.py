@@ -12,15 +12,20 @@ import typer
 
 from guard.cli.options import (
     NO_LIMIT,
+    CatalogDir,
     CertsDir,
     DebugZip,
     LogFormat,
     LogFormatOption,
     MaxAge,
+    NoPolicy,
+    PolicyFile,
     SnapshotFile,
+    TargetBuild,
     Timeout,
     Url,
     Verbose,
+    Window,
     duration,
     node_id,
     usage,
@@ -48,21 +53,11 @@ def check(
     debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
     step: Annotated[Step, typer.Option(help="The step that is about to be taken.")] = Step.AUTO,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="vX.Y.Z", help="The build being moved to; needed for --step start."),
-    ] = None,
+    target: TargetBuild = None,
     node: Annotated[
         int | None, typer.Option(parser=node_id, metavar="ID", help="The node about to be restarted.")
     ] = None,
-    window: Annotated[
-        dt.timedelta | None,
-        typer.Option(
-            parser=duration,
-            metavar="TIME",
-            help="How far ahead a scheduled backup counts as due. [default: 30m]",
-        ),
-    ] = None,
+    window: Window = None,
     max_age: MaxAge = None,
     timeout: Timeout = dt.timedelta(seconds=30),
     wait: Annotated[
@@ -90,15 +85,8 @@ def check(
             "says what has moved.",
         ),
     ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Severities, thresholds, targets, waivers. [default: guard.toml, or [tool.guard] in "
-            "pyproject.toml, in the working directory]",
-        ),
-    ] = None,
-    no_policy: Annotated[bool, typer.Option("--no-policy", help="Look for no policy file.")] = False,
+    policy: PolicyFile = None,
+    no_policy: NoPolicy = False,
     accept: Annotated[
         list[str] | None,
         typer.Option(metavar="ID", help="Waive this finding for this run; needs --reason; repeatable."),
@@ -106,12 +94,7 @@ def check(
     reason: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="Why the --accept before it is right.")
     ] = None,
-    catalog_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--catalog", metavar="DIR", help="More advisories and releases, or newer ones, as TOML."
-        ),
-    ] = None,
+    catalog_dir: CatalogDir = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     reports: Annotated[
         list[Path] | None,
@@ -188,7 +171,9 @@ def check(
 
     def look(seconds: float) -> Decision:
         patience = dt.timedelta(seconds=seconds)
-        seen = take_snapshot(url, snapshot, certs_dir, patience, log, further, debug_zip)
+        seen = take_snapshot(
+            url, snapshot, certs_dir, patience, log, further, debug_zip, lambda: _import_for(output)
+        )
         from guard.decision.engine import evaluate
 
         found = evaluate(
@@ -225,6 +210,15 @@ def check(
     emit(renderer(output)(decision, options), commands=output is Format.GITHUB)
     write_reports(written, decision, options)
     raise typer.Exit(decision.exit_code(fail_on))
+
+
+def _import_for(output: Format) -> None:
+    """Import what will judge and print: half of guard, in the time that the cluster takes to answer."""
+    from guard.decision import engine
+    from guard.report import renderer
+
+    del engine
+    renderer(output)
 
 
 def _oldest(

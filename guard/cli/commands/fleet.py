@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from guard.cli.options import LogFormat, LogFormatOption, Verbose, usage
+from guard.cli.options import CatalogDir, LogFormat, LogFormatOption, Verbose, usage
 from guard.decision.result import FailOn, Step
 from guard.report.fleet import Format
 
@@ -39,10 +39,7 @@ def fleet(
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="How many clusters at a time. [default: 8]")
     ] = None,
-    catalog_dir: Annotated[
-        Path | None,
-        typer.Option("--catalog", metavar="DIR", help="More catalog records, or newer ones."),
-    ] = None,
+    catalog_dir: CatalogDir = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     pages: Annotated[
         Path | None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +17,7 @@ from guard.cli.catalog_tools import (
     read_version,
     wrap,
 )
-from guard.cli.options import CertsDir, DebugZip, SnapshotFile, Timeout, Url, usage
+from guard.cli.options import CatalogDir, CertsDir, DebugZip, SnapshotFile, Timeout, Url, usage
 from guard.cli.source import names_a_cluster
 
 if TYPE_CHECKING:
@@ -45,9 +44,7 @@ def plan(
     debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
     timeout: Timeout = dt.timedelta(seconds=30),
-    catalog: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="More catalog records, or newer ones.")
-    ] = None,
+    catalog: CatalogDir = None,
     output: Annotated[PageFormat, typer.Option("--format", help="How to print.")] = PageFormat.TEXT,
 ) -> None:
     """Plan an upgrade over as few supported hops as possible.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +18,7 @@ from guard.cli.catalog_tools import (
     read_version,
     wrap,
 )
-from guard.cli.options import CertsDir, DebugZip, SnapshotFile, Timeout, Url, usage
+from guard.cli.options import CatalogDir, CertsDir, DebugZip, SnapshotFile, Timeout, Url, usage
 from guard.cli.source import names_a_cluster
 from guard.versions import Build
 
@@ -54,9 +53,7 @@ def restore(
     debug_zip: DebugZip = None,
     certs_dir: CertsDir = None,
     timeout: Timeout = dt.timedelta(seconds=30),
-    catalog: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="More catalog records, or newer ones.")
-    ] = None,
+    catalog: CatalogDir = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
 ) -> None:
     """Say whether a backup may be restored. Exit code 0 yes, 10 no, 11 cannot tell.

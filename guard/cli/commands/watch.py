@@ -7,19 +7,23 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from guard.cli.catalog_tools import Format
 from guard.cli.options import (
+    CatalogDir,
     CertsDir,
     LogFormat,
     LogFormatOption,
+    NoPolicy,
+    PolicyFile,
+    TargetBuild,
     Timeout,
     Url,
     Verbose,
+    Window,
     duration,
     usage,
 )
@@ -43,10 +47,7 @@ def watch(
     url: Url = None,
     certs_dir: CertsDir = None,
     step: Annotated[Step, typer.Option(help="The step that is about to be taken.")] = Step.AUTO,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="vX.Y.Z", help="The build being moved to; needed for --step start."),
-    ] = None,
+    target: TargetBuild = None,
     every: Annotated[
         dt.timedelta, typer.Option(parser=duration, metavar="TIME", help="From look to look.")
     ] = dt.timedelta(seconds=10),
@@ -58,30 +59,11 @@ def watch(
             "time (2h) or at one (06:00, UTC); repeatable, the first counts. Without it: Ctrl-C.",
         ),
     ] = None,
-    window: Annotated[
-        dt.timedelta | None,
-        typer.Option(
-            parser=duration,
-            metavar="TIME",
-            help="How far ahead a scheduled backup counts as due. [default: 30m]",
-        ),
-    ] = None,
+    window: Window = None,
     timeout: Timeout = dt.timedelta(seconds=30),
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Severities, thresholds, targets, waivers. [default: guard.toml, or [tool.guard] in "
-            "pyproject.toml, in the working directory]",
-        ),
-    ] = None,
-    no_policy: Annotated[bool, typer.Option("--no-policy", help="Look for no policy file.")] = False,
-    catalog_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--catalog", metavar="DIR", help="More advisories and releases, or newer ones, as TOML."
-        ),
-    ] = None,
+    policy: PolicyFile = None,
+    no_policy: NoPolicy = False,
+    catalog_dir: CatalogDir = None,
     output: Annotated[
         Format, typer.Option("--format", help="text is a live table on a terminal.")
     ] = Format.TEXT,
