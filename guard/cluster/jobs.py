@@ -13,6 +13,7 @@ from guard.cluster.schedules import due_schedules, is_overdue, never_quiet
 from guard.snapshot.model import Collected, JobRow, ScheduleRow
 
 __all__ = [
+    "INGESTION",
     "Activity",
     "active_backups",
     "active_jobs_of",
@@ -70,6 +71,8 @@ _OTHER_TYPES: Final = frozenset(
     }
 )
 
+INGESTION: Final = frozenset({"REPLICATION STREAM INGESTION", "STREAM INGESTION"})
+"""Jobs of a standby cluster, which takes in what its primary sends."""
 
 _AUTOMATIC: Final = frozenset(
     kind for kind in _OTHER_TYPES if kind.startswith(("AUTO ", "POLL ", "KEY ", "MVCC ", "UPDATE "))

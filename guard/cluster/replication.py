@@ -14,6 +14,7 @@ __all__ = [
     "critical_localities",
     "factors",
     "needed_voters",
+    "never_enough",
     "replication_stats",
     "report_made_at",
     "reports_made_after",
@@ -47,6 +48,14 @@ def factors(cluster: Cluster) -> tuple[int, ...] | None:
     if not isinstance(section, Collected) or not section.rows:
         return None
     return tuple(sorted({row.num_voters or row.num_replicas for row in section.rows}))
+
+
+def never_enough(cluster: Cluster, nodes: int) -> bool:
+    """True if CockroachDB wants more copies of some range than so many nodes can hold."""
+    asked = factors(cluster)
+    if asked is None:
+        return needed_voters(1000, nodes) > nodes
+    return any(needed_voters(factor, nodes) > nodes for factor in asked)
 
 
 def report_made_at(cluster: Cluster) -> dt.datetime | None:

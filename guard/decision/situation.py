@@ -11,6 +11,8 @@ import msgspec
 from guard.cluster.hop import Hop, hop_of, restart_finalizes
 from guard.cluster.members import Node
 from guard.cluster.picture import Cluster
+from guard.cluster.replication import never_enough
+from guard.decision.phrases import counted
 from guard.decision.result import Step
 from guard.versions import Build, Series
 
@@ -86,10 +88,20 @@ class Situation(msgspec.Struct, frozen=True):
     def decommission(self, nodes: Iterable[Node]) -> str:
         """The remedy for nodes that are gone for good, all of them in one command.
 
-        While v21.2 and v22.1 are mixed the command must be that of the old binary: the new one
-        drains the node that it talks to (cockroach#85455).
+        Where the nodes that stay could not hold the copies that zones ask for, a decommission never
+        ends, and would block as half-way itself: a new node comes first. While v21.2 and v22.1 are
+        mixed the command must be that of the old binary: the new one drains the node that it talks
+        to (cockroach#85455).
         """
-        ids = " ".join(str(node.node_id) for node in nodes)
+        going = tuple(nodes)
+        ids = " ".join(str(node.node_id) for node in going)
         builds = {n.build.series for n in self.cluster.known_members if n.build is not None}
         old = f", with the v{_OLD_CLI} binary" if {_OLD_CLI, _NEW_CLI} <= builds else ""
-        return f"If gone for good{old}: cockroach node decommission {ids}"
+        staying = sum(n.membership == "active" and n not in going for n in self.cluster.known_members)
+        first = (
+            f", after a new node has joined ({counted(staying, 'node')} cannot hold the copies that "
+            "zones ask for)"
+            if never_enough(self.cluster, staying)
+            else ""
+        )
+        return f"If gone for good{first}{old}: cockroach node decommission {ids}"

@@ -52,6 +52,14 @@ def run(situation: Situation) -> Iterator[Finding]:
             else "without a target there is nothing to finalize",
             evidence=evidence,
         )
+    elif situation.cluster.version.migrating or situation.target.series < held.series:
+        yield CHECK.finding(
+            Outcome.NOT_APPLICABLE,
+            "the upgrade is being finalized already"
+            if situation.cluster.version.migrating
+            else "the target is older than the cluster version: that is no upgrade",
+            evidence=evidence,
+        )
     elif not held.by_itself:
         yield CHECK.finding(
             Outcome.PASS, "the upgrade is finalized by hand, the way back stays open", evidence=evidence
@@ -68,9 +76,12 @@ def _by_itself(situation: Situation, held: Finalization, evidence: dict[str, Any
         else f"{PRESERVE} is not set."
     )
     last = situation.finalizes
+    none_left = situation.hop is not None and not situation.hop.old
     return CHECK.finding(
         Outcome.WARN,
-        "restarting this last old node will finalize the upgrade: no way back after it"
+        "every node is new and nothing holds the upgrade back: it finalizes by itself at any moment"
+        if none_left
+        else "restarting this last old node will finalize the upgrade: no way back after it"
         if last
         else "the cluster will finalize by itself after the last restart",
         f"{why} CockroachDB finalizes within seconds once every node runs the new series, and that "

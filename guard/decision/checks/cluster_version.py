@@ -155,13 +155,18 @@ def _start(situation: Situation, newest: Series | None) -> Finding:
         return _at_rest(situation, newest)
     active = situation.cluster.version.active
     release = Finalization.of(situation.cluster).release(newest)
+    left = _left(situation, newest)
     return _finding(
         situation,
         Outcome.BLOCK,
         f"the previous upgrade was never finalized: binaries v{newest}, cluster version {active}",
         "A cluster is upgraded by one major version at a time, and the last one is not over.",
-        f"Finalize it first: {release[0]}" if release else f"Finalize it first. {_BY_ITSELF}",
-        *release[1:],
+        *left,
+        *(
+            (f"{'Then finalize' if left else 'Finalize'} it first: {release[0]}", *release[1:])
+            if release
+            else (f"Finalize it first. {_BY_ITSELF}",)
+        ),
         "If you are in the middle of that upgrade, ask with --step next-node or finalize.",
     )
 
@@ -228,15 +233,33 @@ def _verify(situation: Situation, newest: Series | None) -> Finding:
     release = held.release(newest)
     soon = _all_new(situation) and held.by_itself
     waits = _waits_for(situation, held, newest) if soon else ""
+    left = _left(situation, newest)
     return _finding(
         situation,
         Outcome.BLOCK,
         f"the upgrade is not finalized: binaries v{newest}, cluster version {active}",
         f"New features stay off, and what is broken until finalization stays broken. {waits}".strip(),
-        *((f"When you are sure: {release[0]}", *release[1:]) if release else ()),
+        *left,
+        *(
+            (f"{'Then, when' if left else 'When'} you are sure: {release[0]}", *release[1:])
+            if release
+            else ()
+        ),
         *(() if release else _without_hold(situation, held, newest)),
         transient=soon and not any(each.until is None for each in held.lingering),
     )
+
+
+def _left(situation: Situation, newest: Series | None) -> tuple[str, ...]:
+    """What comes before finalizing while members still run an older series; empty if none does."""
+    old = [
+        n
+        for n in situation.cluster.members
+        if newest is None or n.build is None or n.build.series < newest
+    ]
+    if not old or newest is None:
+        return ()
+    return (f"First bring {listed(n.name for n in old)} to v{newest}: guard check --step next-node",)
 
 
 def _waits_for(situation: Situation, held: Finalization, newest: Series | None) -> str:

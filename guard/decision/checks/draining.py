@@ -70,6 +70,8 @@ def run(situation: Situation) -> Iterator[Finding]:
                 *(
                     (f"If you are restarting it right now: --node {draining[0].node_id}",)
                     if situation.step is Step.NEXT_NODE
+                    and len(draining) == 1
+                    and situation.node_id is None
                     else ()
                 ),
             ),

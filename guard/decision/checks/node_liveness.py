@@ -134,10 +134,13 @@ def _running_out(situation: Situation, going: list[Node]) -> Finding:
 def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
     names, now = listed(n.name for n in nodes), situation.cluster.now
     seen = "; ".join(f"{n.name} last seen {age(n.seen_until, now)}" for n in nodes[:5])
-    remedy = [f"Start {nodes[0].name} again, on the build it had, and wait until it is live."]
+    they = "it is" if len(nodes) == 1 else "they are"
+    had = "it" if len(nodes) == 1 else "they"
+    remedy = [f"Start {names} again, on the build {had} had, and wait until {they} live."]
     if state is Liveness.DEAD:
         remedy.append(situation.decommission(nodes))
-    if situation.step is Step.NEXT_NODE:
+    alone = sum(n.is_down for n in situation.cluster.members) == 1
+    if situation.step is Step.NEXT_NODE and alone:
         remedy.append(f"If you are restarting it right now: --node {nodes[0].node_id}")
     return CHECK.finding(
         Outcome.WARN if situation.step is Step.ROLLBACK else Outcome.BLOCK,

@@ -195,10 +195,7 @@ def _by_counting(
             f"{_down_already(down)}, and a range with {smallest} voters bears "
             f"{counted(borne, 'node')} down.",
             evidence=evidence,
-            remedy=(
-                f"Start {down[0].name} again and wait until it is live.",
-                situation.decommission(down),
-            ),
+            remedy=_bring_back(situation, down),
             transient=_may_come_back(down),
             nodes=_about(named, down),
         )
@@ -218,6 +215,16 @@ def _by_counting(
         f"The smallest number of voters in use is {smallest}, which bears {counted(borne, 'node')} down"
         + ("." if _sees_all_zones(situation) else ", as far as this user may see the zones."),
         evidence=evidence,
+    )
+
+
+def _bring_back(situation: Situation, down: list[Node]) -> tuple[str, ...]:
+    gone = [n for n in down if n.is_down]
+    leaving = listed(n.name for n in down if not n.is_down)
+    return (
+        *((f"Start {listed(n.name for n in gone)} again and wait until live.",) if gone else ()),
+        *((f"Wait until {leaving} has been restarted and is live.",) if leaving else ()),
+        *((situation.decommission(gone),) if gone and not _may_come_back(gone) else ()),
     )
 
 

@@ -37,8 +37,7 @@ from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node
 from guard.cluster.picture import Cluster
 from guard.cluster.replication import (
-    factors,
-    needed_voters,
+    never_enough,
     replication_stats,
     report_made_at,
     reports_made_after,
@@ -140,11 +139,7 @@ def _at_rest(cluster: Cluster) -> bool:
 
 def _never_enough_nodes(cluster: Cluster) -> bool:
     """True if CockroachDB wants more copies than there are nodes to hold them."""
-    nodes = sum(n.membership == "active" for n in cluster.members)
-    asked = factors(cluster)
-    if asked is None:
-        return needed_voters(1000, nodes) > nodes
-    return any(needed_voters(factor, nodes) > nodes for factor in asked)
+    return never_enough(cluster, sum(n.membership == "active" for n in cluster.members))
 
 
 def run(situation: Situation) -> Iterator[Finding]:

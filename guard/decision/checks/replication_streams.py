@@ -5,7 +5,8 @@ ahead cannot be failed over to its standby. A REPLICATION STREAM PRODUCER job te
 REPLICATION STREAM INGESTION job a standby. Logical data replication (LOGICAL REPLICATION jobs) has no
 such order, but both sides should be on series that its page names as compatible.
 
-- start, finalize: warn on a primary and where logical replication runs; pass on a standby.
+- start, finalize: warn on a primary and where logical replication runs; pass on a standby, and for a
+  patch upgrade, which needs no order.
 - next-node, rollback, verify: not asked.
 
 Reads the active jobs. Source: "Upgrade clusters that use physical cluster replication" of the upgrade
@@ -17,25 +18,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from guard.cluster.jobs import active_jobs_of
+from guard.cluster.jobs import INGESTION, active_jobs_of
 from guard.decision.check_definition import DOCS, UPGRADE_DOCS, Check
 from guard.decision.job_words import job_evidence, job_text
-from guard.decision.result import Finding, Outcome
+from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
 __all__ = ["CHECK"]
 
 _PRODUCER: Final = frozenset({"REPLICATION STREAM PRODUCER", "STREAM REPLICATION"})
-_INGESTION: Final = frozenset({"REPLICATION STREAM INGESTION", "STREAM INGESTION"})
 _LOGICAL: Final = frozenset({"LOGICAL REPLICATION"})
 
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield a warning for a primary and one for logical replication, else one `pass`."""
     cluster = situation.cluster
+    if situation.step is Step.START and situation.is_patch:
+        yield CHECK.finding(
+            Outcome.PASS, "patch releases of one series replicate to and from each other"
+        )
+        return
     producing = active_jobs_of(cluster, _PRODUCER)
     logical = active_jobs_of(cluster, _LOGICAL)
-    ingesting = active_jobs_of(cluster, _INGESTION)
+    ingesting = active_jobs_of(cluster, INGESTION)
     if producing and not logical:  # logical replication has a producer on its source, too
         yield CHECK.finding(
             Outcome.WARN,

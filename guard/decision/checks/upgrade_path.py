@@ -34,7 +34,12 @@ def run(situation: Situation) -> Iterator[Finding]:
     target, active = situation.target, situation.cluster.active_series
     newest = max((n.build for n in situation.cluster.members if n.build), default=None)
     if target is None and situation.step is Step.ROLLBACK and newest and newest.series > active:
-        yield _back_to_what(situation)
+        if situation.cluster.version.migrating:
+            yield CHECK.finding(
+                Outcome.NOT_APPLICABLE, "there is no way back any more: the upgrade is being finalized"
+            )
+        else:
+            yield _back_to_what(situation)
         return
     if target is None:
         yield CHECK.finding(

@@ -17,7 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from guard.cluster.jobs import INGESTION, active_jobs_of
 from guard.cluster.missing import NotCollected
+from guard.cluster.picture import Cluster
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome, Step
@@ -54,12 +56,25 @@ def run(situation: Situation) -> Iterator[Finding]:
         f"{cluster.active_series} keeps the storage cluster from finalizing.",
         evidence={"virtual_clusters": [row.virtual_cluster_id for row in others[:50]]},
         remedy=(
-            f"Connect to each by its NAME and see that it is on {cluster.active_series}:",
+            f"Connect to each by its NAME and see that it is on {cluster.active_series}"
+            + (
+                ", to one that is replicated here on its primary cluster:"
+                if _is_standby(cluster)
+                else ":"
+            ),
             "cockroach sql --url 'postgresql://USER@HOST:26257/?options=-ccluster%3DNAME' "
             "-e 'SHOW CLUSTER SETTING version;'",
             "When they all are: --accept virtual-clusters --reason 'looked at each'",
         ),
     )
+
+
+def _is_standby(cluster: Cluster) -> bool:
+    """True if a virtual cluster is replicated here: it cannot be connected to before a failover."""
+    try:
+        return bool(active_jobs_of(cluster, INGESTION))
+    except NotCollected:
+        return False
 
 
 def _not_seen(situation: Situation, why: Unavailable) -> Finding:

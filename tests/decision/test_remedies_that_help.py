@@ -1,0 +1,137 @@
+"""A remedy is judged against the state in which it is printed: it must be one that can work there."""
+
+from __future__ import annotations
+
+import pytest
+
+from guard.decision.engine import evaluate
+from guard.decision.result import Decision, Finding, Outcome
+from guard.snapshot import model
+from tests.building import Node, collected, job, node, put, snapshot, unavailable
+
+PRESERVE = "cluster.preserve_downgrade_option"
+
+
+def nodes(*builds: str) -> list[Node]:
+    return [node(i, build) for i, build in enumerate(builds, start=1)]
+
+
+def said(decision: Decision, check: str) -> list[Finding]:
+    return [f for f in decision.findings if f.check == check]
+
+
+def remedies(decision: Decision, check: str) -> str:
+    return "\n".join(line for f in said(decision, check) for line in f.remedy)
+
+
+@pytest.mark.parametrize(
+    ("others", "zones", "first"),
+    [
+        (2, (3,), True),
+        (2, (3, 5), True),
+        (3, (3, 5), False),  # five copies are asked for, three do on three nodes
+        (4, (3,), False),
+        (1, (1,), False),
+    ],
+)
+def test_a_node_that_cannot_be_spared_is_replaced_before_it_is_decommissioned(
+    others: int, zones: tuple[int, ...], first: bool
+) -> None:
+    """A decommission for which there is no room stays half-way, and that blocks as well."""
+    dead = node(9, "v23.1.30", state="dead")
+    seen = snapshot(
+        [*nodes(*["v23.1.30"] * others), dead],
+        version="23.1",
+        gateway="v23.1.30",
+        zone_replicas=collected(
+            *(model.ZoneReplicasRow(num_replicas=z, num_voters=None) for z in zones)
+        ),
+    )
+    text = remedies(evaluate(seen, step="start", target="v23.2.30"), "node-liveness")
+    assert "cockroach node decommission 9" in text
+    assert ("after a new node has joined" in text) is first
+
+
+def test_nothing_that_finalizes_is_advised_while_old_nodes_are_left() -> None:
+    """RESET in a mixed cluster finalizes at the last restart, which nobody would then expect."""
+    seen = snapshot(
+        nodes("v23.1.30", "v23.1.30", "v22.2.19"),
+        version="22.2",
+        gateway="v23.1.30",
+        settings={PRESERVE: "22.2"},
+    )
+    for step, target in (("start", "v23.1.30"), ("verify", None), ("start", "v23.2.30")):
+        decision = evaluate(seen, step=step, target=target)
+        lines = [line for f in said(decision, "cluster-version") for line in f.remedy]
+        assert lines[0] == "First bring n3 to v23.1: guard check --step next-node"
+        assert "RESET" in lines[1]
+    allnew = put(seen, gossip_nodes=collected(*(n.gossip for n in nodes(*["v23.1.30"] * 3))))
+    allnew = put(allnew, node_status=collected(*(n.status for n in nodes(*["v23.1.30"] * 3))))
+    again = said(evaluate(allnew, step="verify"), "cluster-version")[0].remedy
+    assert again[0].startswith("When you are sure: RESET")
+
+
+@pytest.mark.parametrize(
+    ("step", "check"), [("next-node", "auto-finalization"), ("rollback", "upgrade-path")]
+)
+def test_while_it_finalizes_nothing_speaks_of_what_comes_before(step: str, check: str) -> None:
+    seen = snapshot(
+        nodes(*["v24.3.33"] * 3), version="24.1-upgrading-to-24.3-step-004", gateway="v24.3.33"
+    )
+    found = said(evaluate(seen, step=step), check)
+    assert [f.outcome for f in found] == [Outcome.NOT_APPLICABLE]
+
+
+def test_without_an_old_node_no_restart_is_the_last_one() -> None:
+    seen = snapshot(nodes(*["v23.1.30"] * 3), version="22.2", gateway="v23.1.30")
+    [finding] = said(evaluate(seen, step="next-node"), "auto-finalization")
+    assert finding.title.startswith("every node is new and nothing holds the upgrade back")
+
+
+def test_a_node_is_offered_for_restart_only_where_naming_it_helps() -> None:
+    one = snapshot([*nodes("v23.1.30", "v23.1.30"), node(3, "v23.1.30", state="dead")], version="23.1")
+    text = remedies(evaluate(one, step="next-node", target="v23.1.30"), "node-liveness")
+    assert "--node 3" in text
+    two = snapshot(
+        [*nodes(*["v23.1.30"] * 5), *(node(i, "v23.1.30", state="dead") for i in (6, 7))],
+        version="23.1",
+    )
+    decision = evaluate(two, step="next-node", target="v23.1.30")
+    assert "--node" not in remedies(decision, "node-liveness")
+    assert "Start n6, n7 again" in remedies(decision, "node-liveness")
+    leaving = snapshot([node(i, "v23.1.30", state="draining") for i in (1, 2)] + nodes("v23.1.30"))
+    assert "--node" not in remedies(evaluate(leaving, step="next-node"), "draining")
+
+
+def test_a_draining_node_is_not_started_again() -> None:
+    seen = snapshot([node(1, "v23.2.30", state="draining"), node(2, "v23.2.30"), node(3, "v23.2.30")])
+    text = remedies(evaluate(seen, step="start", target="v23.2.30"), "quorum-safety")
+    assert text == "Wait until n1 has been restarted and is live."
+
+
+def test_patches_replicate_to_each_other() -> None:
+    """Upgrade a Cluster Running PCR: minor versions are not relevant to its compatibility."""
+    producing = [job(5, "REPLICATION STREAM PRODUCER")]
+    seen = snapshot(nodes(*["v24.3.30"] * 3), version="24.3", gateway="v24.3.30", jobs=producing)
+    for target, outcome in (("v24.3.33", Outcome.PASS), ("v25.2.19", Outcome.WARN)):
+        decision = evaluate(seen, step="start", target=target)
+        assert [f.outcome for f in said(decision, "replication-streams")] == [outcome]
+
+
+def test_what_is_replicated_here_is_asked_on_its_primary() -> None:
+    tenants = collected(*(model.VirtualClusterRow(virtual_cluster_id=i, active=True) for i in (1, 3)))
+    seen = snapshot(
+        nodes(*["v25.2.19"] * 3), version="24.3", gateway="v25.2.19", virtual_clusters=tenants
+    )
+    assert "primary" not in remedies(evaluate(seen, step="finalize"), "virtual-clusters")
+    standby = put(seen, active_jobs=collected(job(5, "REPLICATION STREAM INGESTION")))
+    assert "on its primary cluster" in remedies(evaluate(standby, step="finalize"), "virtual-clusters")
+    unseen = put(seen, active_jobs=unavailable())
+    assert said(evaluate(unseen, step="finalize"), "virtual-clusters")
+
+
+def test_a_way_back_to_an_older_series_promises_no_finalization() -> None:
+    seen = snapshot(nodes(*["v23.2.30"] * 3), version="23.2", gateway="v23.2.30")
+    decision = evaluate(seen, step="start", target="v23.1.30")
+    [finding] = said(decision, "auto-finalization")
+    assert finding.outcome is Outcome.NOT_APPLICABLE
