@@ -145,7 +145,8 @@ class Build(msgspec.Struct, frozen=True):
         ``v22.2.19-dirty`` goes by v22.2.19, as its nodes do; v22.2.19 does not go by
         ``v22.2.19-dirty``, for who names a custom build wants what is in it.
         """
-        return self == name or (name.is_production and self.is_custom and self.release == name)
+        custom = self.is_custom and not self.tag.startswith("sha256:")  # which patch, nobody knows
+        return self == name or (name.is_production and custom and self.release == name)
 
     @property
     def is_production(self) -> bool:

@@ -54,8 +54,6 @@ def infer_target(cluster: Cluster, step: Step) -> Build | None:
         return max((b for b in builds if b.series == active and b < newest), default=None)
     if step is Step.NEXT_NODE and len(builds) == 1 and newest.series == active:
         return None
-    if step is Step.VERIFY and newest.release in builds:  # nobody asked for the custom one
-        return newest.release
     return newest
 
 

@@ -20,7 +20,7 @@ TABLE: Final[dict[str, dict[Step, str]]] = {
     "visibility": {_S: "", _N: "", _F: "", _R: "", _V: ""},
     "connection": {_S: "W", _N: "W", _F: "W", _R: "W", _V: "W"},
     "cluster-version": {_S: "B", _N: "B", _F: "B W", _R: "B W", _V: "B"},
-    "mixed-version": {_S: "B W", _N: "B W", _F: "B W", _R: "B", _V: "B W"},
+    "mixed-version": {_S: "B W", _N: "B W", _F: "B W", _R: "B", _V: "B"},
     "migrations": {_S: "B", _N: "B", _F: "B", _R: "B", _V: "B"},
     "upgrade-path": {_S: "B", _N: "B", _R: "B W"},
     "target-release": {_S: "B W", _N: "B W", _F: "W", _R: "W"},

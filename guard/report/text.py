@@ -92,8 +92,11 @@ def _finding(finding: Finding, options: Options) -> Iterator[str]:
     if finding.detail:
         yield from _wrapped(plain(finding.detail), options, "      ", "      ")
     for step in finding.remedy:
-        # Not wrapped: it is there to be pasted.
-        yield f"      > {plain(step)}"
+        text = plain(step)
+        if text.endswith(".") and ": " not in text:
+            yield from _wrapped(text, options, "      > ", "        ")
+        else:  # a statement or a command stands in it, to be pasted
+            yield f"      > {text}"
     if finding.docs and finding.outcome in (Outcome.BLOCK, Outcome.UNKNOWN):
         yield f"      {plain(finding.docs)}"
     if finding.waiver is not None:

@@ -226,15 +226,14 @@ def _builds(s: State, step: str, target: str | None) -> set[str]:
     why = set()
     builds = {m.build.removesuffix("-fips") for m in s.nodes}
     majors = {series(b) for b in builds}
-    one_release = any(all(release(b) == plain for b in builds) for plain in builds)
-    if step in ("start", "verify") and len(builds) > 1 and not one_release:
+    if step in ("start", "verify") and len(builds) > 1:
         why.add("a mix of builds")
     on = (
         target
         if target is None or target in builds
         else next((b for b in builds if release(b) == target), target)
     )
-    if step == "verify" and on is not None and any(on not in (b, release(b)) for b in builds):
+    if step == "verify" and on is not None and builds != {on}:
         why.add("not all on the target")
     if target is not None and step == "next-node" and majors - {s.version, series(target)}:
         why.add("a node on a third series")

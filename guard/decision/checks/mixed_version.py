@@ -5,16 +5,16 @@ linger in gossip with their old build, and status records without a liveness rec
 build no table tells, or about which the tables contradict each other, makes the answer UNKNOWN; so
 does one that is older than the cluster version, which cannot be.
 
-- start: all members run one build; a mix is the unfinished last rollout, and blocks. A release and
-  custom builds of it (v22.2.19 and v22.2.19-dirty) warn.
+- start: all members run one build; a mix is the unfinished last rollout, and blocks; a release
+  beside a custom build of it (v22.2.19 and v22.2.19-dirty) is a mix.
 - next-node: every member is on the source or the target series; another series blocks. Stray patch
   builds warn. Without a target, and nothing under way that tells it, UNKNOWN.
 - finalize: every member is on the target series, else block: CockroachDB refuses to finalize. A
   target that no member runs blocks as well.
 - rollback: some member still runs something newer than the build to go back to, else there is
   nothing left to roll back, and it blocks.
-- verify: every member runs the same build, the target's if one is named, else block. A release and
-  custom builds of it warn, unless a custom one was named.
+- verify: every member runs the same build, the target's if one is named, else block. Where all
+  run one custom build of the target, that build is meant.
 
 Reads gossip_liveness, kv_node_liveness, gossip_nodes and node status: admin, or VIEWCLUSTERMETADATA
 from v23.1.12 on. Builds are compared by build tag, series by their first two numbers.
@@ -145,8 +145,6 @@ def _impossible(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fi
 
 def _start(situation: Situation, known: tuple[_Member, ...]) -> Finding:
     first = known[0].build
-    if _same_release(known):
-        return _several_tags(known)
     if len({member.build for member in known}) > 1:
         return _finding(
             Outcome.BLOCK,
@@ -162,25 +160,6 @@ def _start(situation: Situation, known: tuple[_Member, ...]) -> Finding:
             Outcome.WARN, f"every node already runs {first}", known, "There is nothing to start."
         )
     return _finding(Outcome.PASS, f"every node runs {first}", known)
-
-
-def _same_release(known: tuple[_Member, ...]) -> bool:
-    """True if the builds differ, and all of them go by the one plain release that is among them."""
-    builds = {m.build for m in known}
-    return len(builds) > 1 and any(all(b.goes_by(name) for b in builds) for name in builds)
-
-
-def _several_tags(known: tuple[_Member, ...]) -> Finding:
-    release = min(m.build for m in known)
-    return _finding(
-        Outcome.WARN,
-        f"the nodes run {release} under more than one build tag",
-        known,
-        f"{_described(known)}. A custom build goes by the release that it was made from; guard "
-        "cannot see what else is in it.",
-        "If a custom build is being rolled out, bring every node to it first.",
-        about=(m for m in known if m.build != release),
-    )
 
 
 def _next_node(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Finding]:
@@ -320,9 +299,7 @@ def _rollback(situation: Situation, known: tuple[_Member, ...]) -> Finding:
 
 def _verify(situation: Situation, known: tuple[_Member, ...]) -> Finding:
     wanted = situation.target
-    wrong = [m for m in known if wanted is not None and not m.build.goes_by(wanted)]
-    if not wrong and _same_release(known):
-        return _several_tags(known)
+    wrong = [m for m in known if wanted is not None and m.build != wanted]
     if len({m.build for m in known}) > 1 or wrong:
         return _finding(
             Outcome.BLOCK,
