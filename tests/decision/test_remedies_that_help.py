@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from guard.decision.engine import evaluate
 from guard.decision.result import Decision, Finding, Outcome
 from guard.snapshot import model
-from tests.building import Node, collected, job, node, put, snapshot, unavailable
+from tests.building import NOW, Node, collected, job, node, put, snapshot, unavailable
 
 PRESERVE = "cluster.preserve_downgrade_option"
 
@@ -135,3 +137,12 @@ def test_a_way_back_to_an_older_series_promises_no_finalization() -> None:
     decision = evaluate(seen, step="start", target="v23.1.30")
     [finding] = said(decision, "auto-finalization")
     assert finding.outcome is Outcome.NOT_APPLICABLE
+
+
+def test_a_patch_is_not_kept_away_by_what_would_keep_finalization_away() -> None:
+    """Nothing is finalized, and the patch may be what cures a schema change that reverts for ever."""
+    stuck = job(1, "SCHEMA CHANGE", "reverting", created=NOW - dt.timedelta(days=2))
+    seen = snapshot(nodes(*["v23.1.20"] * 3), version="23.1", gateway="v23.1.20", jobs=[stuck])
+    for target, outcome in (("v23.1.30", Outcome.WARN), ("v23.2.30", Outcome.BLOCK)):
+        decision = evaluate(seen, step="start", target=target)
+        assert [f.outcome for f in said(decision, "schema-changes")] == [outcome]
