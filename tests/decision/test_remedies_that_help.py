@@ -111,6 +111,13 @@ def test_a_draining_node_is_not_started_again() -> None:
     assert text == "Wait until n1 has been restarted and is live."
 
 
+def test_a_live_node_of_unknown_build_is_not_decommissioned() -> None:
+    for state, gone in (("live", False), ("dead", True)):
+        hidden = node(3, "v23.2.30", state=state, tables=("liveness",))
+        decision = evaluate(snapshot([*nodes("v23.2.30", "v23.2.30"), hidden]), step="verify")
+        assert ("decommission" in remedies(decision, "mixed-version")) is gone
+
+
 def test_patches_replicate_to_each_other() -> None:
     """Upgrade a Cluster Running PCR: minor versions are not relevant to its compatibility."""
     producing = [job(5, "REPLICATION STREAM PRODUCER")]

@@ -70,7 +70,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     members = situation.cluster.members
     for node in members:
         if node.build is None:
-            yield _unknown(node)
+            yield _unknown(situation, node)
     known = tuple(_Member(node, node.build) for node in members if node.build is not None)
     if not known:
         return
@@ -109,7 +109,7 @@ def _finding(
     )
 
 
-def _unknown(node: Node) -> Finding:
+def _unknown(situation: Situation, node: Node) -> Finding:
     return CHECK.finding(
         Outcome.UNKNOWN,
         f"the build of {node.name} is unknown",
@@ -117,7 +117,7 @@ def _unknown(node: Node) -> Finding:
         evidence={"node_id": node.node_id, "build_tag": node.build_tag, "doubt": node.doubt},
         remedy=(
             f"Look at {node.name}: cockroach node status {node.node_id}",
-            f"If it is gone for good: cockroach node decommission {node.node_id}",
+            *(() if node.is_up else (situation.decommission((node,)),)),
         ),
         transient=node.is_up,
         nodes=(node,),
