@@ -17,12 +17,17 @@ __all__ = ["Fake"]
 _USERS = ("root", "low", "ctl", "setter")
 
 
+_KEPT = 24
+"""Databases that are kept for another test: most recordings are used once, and each takes 8 MB."""
+
+
 class Fake:
-    """Makes a gateway of a recording; databases are kept and used again."""
+    """Makes a gateway of a recording; the databases used last are kept and used again."""
 
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
         self._databases: dict[str, str] = {}
+        self._made = 0
         with postgres.connect() as connection:
             for user in _USERS:
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(user)))
@@ -31,15 +36,22 @@ class Fake:
         """The name of the database that holds a recording, by the recording's name."""
         if isinstance(recording, str):
             recording = load(recording)
-        if recording.name not in self._databases:
-            slug = re.sub(r"[^a-z0-9]+", "_", recording.name.lower())[-40:]
-            name = f"r{len(self._databases)}_{slug}"
-            with self.postgres.connect() as connection:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            with self.postgres.connect(name) as connection:
-                fill(connection, recording)
-            self._databases[recording.name] = name
-        return self._databases[recording.name]
+        name = self._databases.pop(recording.name, None) or self._new(recording)
+        self._databases[recording.name] = name  # the last one now
+        return name
+
+    def _new(self, recording: Recording) -> str:
+        self._made += 1
+        slug = re.sub(r"[^a-z0-9]+", "_", recording.name.lower())[-40:]
+        name = f"r{self._made}_{slug}"
+        with self.postgres.connect() as connection:
+            while len(self._databases) >= _KEPT:
+                old = self._databases.pop(next(iter(self._databases)))
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(old)))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        with self.postgres.connect(name) as connection:
+            fill(connection, recording)
+        return name
 
     def gateway(self, recording: Recording | str, **options: Any) -> Proxy:
         """A proxy, to be used in a ``with``, that answers what the recording holds."""

