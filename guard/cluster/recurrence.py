@@ -254,7 +254,7 @@ _UNITS: Final = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0,
 }  # fmt: skip
 _DURATION: Final = r"(?:\d{1,12}(?:\.\d{0,9})?(?:ns|us|µs|μs|ms|s|m|h))+"
-_PART: Final = r"(\d+(?:\.\d*)?)(ns|us|µs|μs|ms|s|m|h)"
+_PART: Final = r"(\d{1,12}(?:\.\d{0,9})?)(ns|us|µs|μs|ms|s|m|h)"
 
 
 def _go_duration(text: str) -> dt.timedelta | None:

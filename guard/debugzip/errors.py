@@ -50,7 +50,7 @@ _MEANING: Final[tuple[tuple[str, frozenset[str], Reason, str, tuple[str, ...]], 
         ("Make the zip again with a longer --timeout.",),
     ),
     (
-        r"(?:relation|table|column) .* does not exist|unknown (?:table|column)",
+        r"(?:relation|table|column) .{1,150} does not exist|unknown (?:table|column)",
         frozenset({"42P01", "42703"}),
         Reason.NOT_IN_THIS_VERSION,
         "that release does not know it",

@@ -66,7 +66,8 @@ def _own_sessions(tables: Tables) -> Iterator[tuple[int | None, str | None]]:
             query = row["active_queries"] or "" if "active_queries" in row else _SESSIONS
             if _APPLICATION.fullmatch(row["application_name"] or "") and _SESSIONS in query:
                 node = row["node_id"] or ""
-                yield int(node) if node.isascii() and node.isdigit() else None, row["user_name"]
+                known = node.isascii() and node.isdigit() and len(node) < 20
+                yield int(node) if known else None, row["user_name"]
     except Unreadable:
         return
 

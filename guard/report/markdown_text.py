@@ -29,8 +29,8 @@ _MEANT: Final = frozenset("\\`*_[]<>&|~\"'#@!$^{}" + _BREAK)
 # A forge's own syntax: @person, #issue, !merge-request, $snippet, %milestone, ~label, &epic, ^alert,
 # GH-1, ://, :emoji:, www. and addresses that become links without any markup.
 _ACTED_ON: Final = re.compile(
-    r"[@#!$%~&^](?=[\w\"'\[])|:(?=//)|:(?=[\w+-]*[a-z][\w+-]*:)|\bwww(?=\.)|\bGH-(?=\d)"
-    r"|\b(?:mailto|xmpp):|(?<=:)100(?=:)",
+    r"[@#!$%~&^](?=[\w\"'\[])|:(?=//)|:(?=[\w+-]*+:)(?=[^a-z:]*+[a-z])|\bwww(?=\.)"
+    r"|\bGH-(?=\d)|\b(?:mailto|xmpp):|(?<=:)100(?=:)",
     re.IGNORECASE,
 )
 _OPENING: Final = re.compile(r"[-+=:/%]|\d+[.)](?:\s|$)")

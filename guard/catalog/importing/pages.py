@@ -22,7 +22,7 @@ _HEADING: Final = re.compile(
 )
 _RELEASED: Final = re.compile(r"release date:\s*(.{6,30})", re.IGNORECASE)
 _FRONT: Final = re.compile(r"advisory:\s*([A-Z]-?\d{3,9}|[A-Z]\d{6,9})\b", re.ASCII)
-_TITLE: Final = re.compile(r"technical advisory:?\s*#?\s*(\d{3,9})\b", re.IGNORECASE)
+_TITLE: Final = re.compile(r"technical advisory:?\s*(?:#\s*)?(\d{3,9})\b", re.IGNORECASE)
 _PUBLISHED: Final = re.compile(r"(?:advisory_date|publication date)\W{1,5}(\w.{6,24})", re.IGNORECASE)
 _VERSIONS: Final = re.compile(r"affected[_ ]versions\W{1,5}(\S.*)", re.IGNORECASE)
 _MONTH: Final = re.compile(r"([A-Z][a-z]{2,8})\.? (\d{1,2}), (\d{4})")

@@ -160,7 +160,7 @@ def _explained(text: str, key: str) -> str:
     wrong = re.fullmatch(r"Invalid enum value '(.*)'", text, re.DOTALL)
     if wrong is not None:
         return f"{place}: {wrong[1][:100]!r} is no step{nearest(wrong[1], tuple(Step))}"
-    kinds = re.fullmatch(r"Expected `(.*)`, got `(.*)`", text)
+    kinds = re.fullmatch(r"Expected `([^`]*)`, got `([^`]*)`", text)
     if kinds is not None:
         expected = [
             _KINDS.get(kind.strip(), kind) for kind in kinds[1].split("|") if "null" not in kind
