@@ -187,7 +187,7 @@ Timeout = Annotated[
         parser=duration,
         metavar="TIME",
         show_default="30s",
-        help="Wall clock for the whole look.",
+        help="Wall clock for the whole look. Where nothing answers guard tries for a minute of it.",
     ),
 ]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log to standard error.")]

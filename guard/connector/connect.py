@@ -1,8 +1,8 @@
 """Open a connection: every address of every host, several at once, until one answers or time is up.
 
 During a rolling upgrade nodes are expected to be down, so a refused connection is the normal case
-and worth another try. What cannot change (a bad password, a certificate that does not fit, a server
-that is no CockroachDB) ends the tries of that host at once.
+and worth another try, for a minute (`retry`). What cannot change (a bad password, a certificate that
+does not fit, a server that is no CockroachDB) ends the tries of that host at once.
 
 A host that stays silent costs the next one a moment, not its time: the next login begins beside it,
 and the first that succeeds is taken. So the fourth address of a name is tried as surely as the
@@ -11,7 +11,6 @@ first, and a login that takes ten seconds (root's, while a system range has no q
 
 from __future__ import annotations
 
-import random
 import re
 import select
 from collections import deque
@@ -23,6 +22,7 @@ from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import Target
 from guard.connector.login import Login
 from guard.connector.resolve import Lookup
+from guard.connector.retry import LONGEST, Retry
 from guard.connector.session import NOT_TO_A_POOLER, statement_timeout
 from guard.snapshot.model import Connection, HostAttempt, Reason
 from guard.versions import Build, VersionError
@@ -80,6 +80,7 @@ class _Host:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.lookup: Lookup | None = Lookup(target)
+        self.retry = Retry()
         self.waiting: deque[str | None] = deque()
         self.active: list[Login] = []
         self.failures: dict[str | None, ConnectFailed] = {}
@@ -93,7 +94,12 @@ class _Host:
             return
         if self.lookup is None and now >= self.next_round:
             self.lookup = Lookup(self.target)  # a restarted node may have another address
-        if self.lookup is None or not self.lookup.done:
+        if self.lookup is None:
+            return
+        if not self.lookup.done:
+            if now - self.lookup.began > LONGEST:
+                self.failures = {None: _no_name_service()}
+                self.given_up = True
             return
         found, problem = self.lookup.addresses, self.lookup.problem
         self.lookup = None
@@ -117,7 +123,11 @@ class _Host:
             self._pause(now)
 
     def _pause(self, now: float) -> None:
-        self.next_round = now + min(0.2 * 2**self.rounds, 3.0) + random.uniform(0, 0.5)  # noqa: S311
+        again = self.retry.next_after(now)
+        if again is None:
+            self.given_up = True
+        else:
+            self.next_round = again
 
     def told(self) -> Iterator[tuple[str, ConnectFailed]]:
         """Every address with what became of it, logins that are still silent among them."""
@@ -129,11 +139,14 @@ class _Host:
             why = login.silence()
             yield (f"{login.address}: {why}" if several and login.address else str(why)), why
         if not self.failures and not self.active and self.lookup is not None:
-            why = ConnectFailed(
-                "the host name cannot be resolved: no answer from the name service",
-                reason=Reason.TIMEOUT,
-            )
+            why = _no_name_service()
             yield str(why), why
+
+
+def _no_name_service() -> ConnectFailed:
+    return ConnectFailed(
+        "the host name cannot be resolved: no answer from the name service", reason=Reason.TIMEOUT
+    )
 
 
 def _is_about_tls(why: ConnectFailed) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+import time
 
 from guard.connector.hosts import Target
 
@@ -18,12 +19,14 @@ class Lookup:
         addresses: what was found, in the resolver's order; [None] if there is nothing to resolve (a
             Unix socket, or an address given by the user).
         problem: why nothing was found; "" until then.
+        began: when, on the monotonic clock.
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.addresses: list[str | None] = []
         self.problem = ""
+        self.began = time.monotonic()
         if target.host.startswith(("/", "@")):
             self.addresses = [None]
             return

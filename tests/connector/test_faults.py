@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -104,6 +106,93 @@ def test_all_hosts_refuse() -> Run:
     for url in urls:
         assert url.split("@")[1].split("/")[0] in run.out
     return run
+
+
+_SHORT_PATIENCE = """
+import sys
+from guard.connector import connect, retry
+retry.LONGEST = connect.LONGEST = 0.3
+import guard.cli
+sys.argv[0] = "guard"
+guard.cli.main()
+"""
+
+
+@pytest.mark.parametrize("url", ["closed", "unknown", "both"])
+@fault("a closed port or an unknown name, and a time-out of 30 days",
+       "UNKNOWN after a minute of tries: --wait is for more", 11)  # fmt: skip
+def test_a_closed_port_is_not_tried_for_thirty_days(url: str) -> Run:
+    """The minute is shortened, so that nothing sleeps; without an end this would be killed."""
+    unknown = "postgresql://root@no-such-host.invalid/?sslmode=disable"
+    urls = {"closed": [refusing()], "unknown": [unknown], "both": [refusing(), unknown]}[url]
+    words = [word for each in urls for word in ("--url", each)]
+    done = subprocess.run(
+        [sys.executable, "-c", _SHORT_PATIENCE, *CHECK, *words, "--timeout", "30d", "-v"],
+        env=environment(), capture_output=True, text=True, timeout=60, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    tries = done.stderr.count("host did not answer")
+    assert tries >= 2 * urls.count(urls[0]) or url == "unknown", done.stderr
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_node_that_restarts_is_waited_for(fake: Fake) -> None:
+    """It refuses for a while; then it listens where it did before."""
+    with fake.gateway(FINAL) as gateway:
+        port = closed_port()
+        looked: list[Snapshot] = []
+        url = f"postgresql://root@127.0.0.1:{port}/?sslmode=disable"
+        refused = threading.Event()
+        log = _Told(refused)
+        look = threading.Thread(
+            target=lambda: looked.append(collect(targets([url], {}), 40, log=log)), daemon=True
+        )
+        look.start()
+        assert refused.wait(30), "no try was refused"
+        with _forwarding(port, gateway.port):
+            look.join(60)
+    assert isinstance(looked[0].connection, Connection)
+
+
+class _Told:
+    """A log that says when a host did not answer."""
+
+    def __init__(self, refused: threading.Event) -> None:
+        self._refused = refused
+
+    def info(self, event: str, **_: Any) -> None:
+        if event == "host did not answer":
+            self._refused.set()
+
+    debug = warning = info
+
+
+@contextlib.contextmanager
+def _forwarding(port: int, to: int) -> Iterator[None]:
+    """Pass on what comes to a port."""
+    closing = threading.Event()
+
+    def pass_on(client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", to)) as server:
+            while not closing.is_set():
+                for ready in select.select([client, server], [], [], 0.2)[0]:
+                    data = ready.recv(1 << 16)
+                    if not data:
+                        return
+                    (server if ready is client else client).sendall(data)
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def accept() -> None:
+            while not closing.is_set():
+                if select.select([listener], [], [], 0.2)[0]:
+                    threading.Thread(target=pass_on, args=(listener.accept()[0],), daemon=True).start()
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield
+        closing.set()
+        thread.join(10)
 
 
 @fault("some hosts refuse", "moves on to the next and says which one answered", 0)

@@ -267,6 +267,8 @@ def test_the_order_of_rows_means_nothing(order: Any) -> None:
         ("soon", None),
         ("5", None),
         ("5m0s and more", None),
+        ("9" * 5000 + "h", None),
+        ("9" * 5000 + ":00:00", None),
     ],
 )
 def test_durations_as_settings_print_them(text: str, seconds: float | None) -> None:

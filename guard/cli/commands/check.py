@@ -115,6 +115,9 @@ def check(
 ) -> None:
     """May the next upgrade step go ahead?
 
+    A node that restarts is tried again for a minute at most, within --timeout; what then still refuses
+    is UNKNOWN. To wait longer, use --wait.
+
     Exit codes: 0 ALLOW, 10 BLOCK, 11 UNKNOWN (guard could not establish what it needs), 12 ALLOW with
     warnings under --fail-on warn, 2 wrong usage.
     """

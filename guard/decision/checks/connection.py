@@ -3,6 +3,10 @@
 A gate that can be lied to is no gate. A connection without TLS, or with TLS that does not verify
 the certificate's name, to anything but this machine is a warning in every step.
 
+A host that refuses, stays silent or has no address is tried again, since nodes restart during an
+upgrade, but for a minute at most, whatever ``--timeout`` says: then there is no connection, which is
+unknown. ``--wait`` looks again for longer.
+
 Reads how guard connected. Remedy: ``sslmode=verify-full`` with the cluster's CA certificate, or
 ``--certs-dir``.
 """
