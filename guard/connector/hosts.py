@@ -63,7 +63,8 @@ def targets(
     certificates = _certificate_directory(certs_dir or environment.get("COCKROACH_CERTS_DIR"))
     result: list[Target] = []
     for url in chosen or [""]:
-        result.extend(_expand(_parse(url, environment), certificates, environment))
+        merged = _parse(url, environment, verified=certificates is not None)
+        result.extend(_expand(merged, certificates, environment))
     return result
 
 
@@ -79,7 +80,8 @@ def _certificate_directory(directory: str | None) -> Path | None:
     return path
 
 
-def _parse(url: str, environment: Mapping[str, str]) -> dict[str, str]:
+def _given(url: str) -> dict[str, str]:
+    """What a URL or a conninfo string says itself."""
     from psycopg import Error
     from psycopg.conninfo import conninfo_to_dict
 
@@ -101,14 +103,23 @@ def _parse(url: str, environment: Mapping[str, str]) -> dict[str, str]:
             "characters that need percent-encoding (%40 for @, %2F for /)"
         ) from None
     _refuse_pieces_of_a_password(given, is_url=text.startswith(_URL_SCHEMES))
+    return given
+
+
+def _parse(url: str, environment: Mapping[str, str], *, verified: bool) -> dict[str, str]:
+    given = _given(url)
     named = given.pop("service", None) or environment.get("PGSERVICE")
     # As libpq has it: what is given, then the service, then the environment.
     merged = _from_environment(environment)
     if named:
         from guard.connector.service_file import service_parameters
 
-        merged |= service_parameters(named, environment)
+        service = service_parameters(named, environment)
+        if verified and "sslmode" not in given:
+            _refuse_weaker(service.get("sslmode"))
+        merged |= service
     merged |= given
+    _refuse_pieces_of_a_password(merged, is_url=False)
     _refuse_misspelt(merged)
     return merged
 
@@ -128,6 +139,15 @@ def _is_host(host: str) -> bool:
     if host.startswith(("/", "@")):
         return True  # a Unix socket
     return all(character.isalnum() or character in "-._:%" for character in host)
+
+
+def _refuse_weaker(sslmode: str | None) -> None:
+    """A service may be the system's; it does not take back what a certificate directory asks for."""
+    if sslmode and sslmode != "verify-full":
+        raise UrlError(
+            "the service's sslmode verifies less than a certificate directory asks for: leave one of "
+            "them out, or say sslmode in --url"
+        )
 
 
 # libpq reads every PG* variable itself; these are the ones that guard has to see before it does.
@@ -288,7 +308,7 @@ def _use_certificates(
 def holds_password(url: str) -> bool:
     """True if a URL or conninfo string holds a password: on a command line everybody can read it."""
     try:
-        given = _parse(url, {})
+        given = _given(url)
     except UrlError:
         return False
     return bool(given.get("password") or given.get("sslpassword"))

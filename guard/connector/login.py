@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import Target
 from guard.connector.redact import scrub
+from guard.connector.service_file import service_is_read
 from guard.connector.session import NOT_TO_A_POOLER, startup_options
 from guard.snapshot.model import Reason
 
@@ -72,7 +73,8 @@ class Login:
         params = _parameters(target, address, statement_timeout)
         try:
             conninfo = make_conninfo("", **params).encode()
-            self._pgconn: PGconn = pq.PGconn.connect_start(conninfo)
+            with service_is_read():
+                self._pgconn: PGconn = pq.PGconn.connect_start(conninfo)
         except (Error, OSError, ValueError) as error:
             raise explained(str(error) or type(error).__name__) from None
         if self._pgconn.status == pq.ConnStatus.BAD:

@@ -1,13 +1,17 @@
 """libpq's service files: the parameters that ``PGSERVICE`` or ``service=`` stands for.
 
 Read here because libpq, asked for them, mixes its compiled defaults among them, and a compiled
-``sslmode=prefer`` would turn off the verification that a certificate directory asks for.
+``sslmode=prefer`` would turn off the verification that a certificate directory asks for. As libpq has
+it: the file that PGSERVICEFILE names or the user's own, then the system's; the first line for a
+parameter counts; no space belongs around the ``=``. Whatever libpq would refuse is a usage error.
 
 https://www.postgresql.org/docs/current/libpq-pgservice.html
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -15,9 +19,11 @@ from typing import Final
 from guard.connector.errors import UrlError
 from guard.files import read_regular
 
-__all__ = ["service_parameters"]
+__all__ = ["service_is_read", "service_parameters"]
 
 _LIMIT: Final = 1 << 16
+# Where PGSYSCONFDIR names none: the directory compiled into psycopg's binary package (Debian's), then
+# those of other builds of libpq.
 _SYSTEM_DIRECTORIES: Final = ("/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc")
 
 
@@ -25,47 +31,92 @@ def service_parameters(name: str, environment: Mapping[str, str]) -> dict[str, s
     """What the service stands for, the user's file before the system's.
 
     Raises:
-        UrlError: no file has it, or one that has it cannot be read.
+        UrlError: no file has it, or one that counts cannot be read or holds what libpq would refuse.
     """
-    for path in _files(environment):
+    for path, must_be in _files(environment):
         try:
             data = read_regular(path, _LIMIT)
         except FileNotFoundError:
+            if must_be:
+                raise UrlError("the service file that PGSERVICEFILE names does not exist") from None
             continue
-        except OSError as error:
-            raise UrlError(f"the service file {path} cannot be read: {error.strerror}") from None
-        found = _section(data.decode("utf-8", "replace"), name)
+        except NotADirectoryError:
+            continue
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise UrlError(f"the service file {path} cannot be read: {why}") from None
+        found = _section(data, name, path)
         if found is not None:
             return found
-    raise UrlError("the service is in no service file: see PGSERVICEFILE and ~/.pg_service.conf")
+    raise UrlError(
+        "the service is in no service file: guard looks into PGSERVICEFILE or ~/.pg_service.conf, "
+        f"then pg_service.conf in PGSYSCONFDIR or in {', '.join(_SYSTEM_DIRECTORIES)}"
+    )
 
 
-def _files(environment: Mapping[str, str]) -> Iterator[Path]:
+@contextlib.contextmanager
+def service_is_read() -> Iterator[None]:
+    """Keep ``PGSERVICE`` from libpq, which would look the service up again, and fill in from it."""
+    name = os.environ.pop("PGSERVICE", None)
+    try:
+        yield
+    finally:
+        if name is not None:
+            os.environ["PGSERVICE"] = name
+
+
+def _files(environment: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:
+    """The files in order, and whether a file must be there."""
     named = environment.get("PGSERVICEFILE")
-    home = environment.get("HOME")
+    home = environment.get("HOME") or _home()
     if named:
-        yield Path(named)
+        yield Path(named), True
     elif home:
-        yield Path(home) / ".pg_service.conf"
-    directories = [environment["PGSYSCONFDIR"]] if environment.get("PGSYSCONFDIR") else []
-    for directory in directories or _SYSTEM_DIRECTORIES:
-        yield Path(directory) / "pg_service.conf"
+        yield Path(home) / ".pg_service.conf", False
+    own = environment.get("PGSYSCONFDIR")
+    for directory in (own,) if own else _SYSTEM_DIRECTORIES:
+        yield Path(directory) / "pg_service.conf", False
 
 
-def _section(text: str, name: str) -> dict[str, str] | None:
+def _home() -> str | None:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except (ImportError, KeyError, AttributeError):
+        return None
+
+
+def _section(data: bytes, name: str, path: Path) -> dict[str, str] | None:
     found: dict[str, str] | None = None
-    for line in text.splitlines():
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
+    for number, line in enumerate(data.split(b"\n"), 1):
+        stripped = line.strip(b" \t\r\v\f")
+        if not stripped or stripped.startswith(b"#"):
             continue
-        if stripped.startswith("["):
+        if stripped.startswith(b"["):
             if found is not None:
                 break
-            if stripped == f"[{name}]":
+            if stripped.startswith(b"[" + os.fsencode(name) + b"]"):
                 found = {}
         elif found is not None:
-            key, equals, value = stripped.partition("=")
-            if not equals or key.strip() in ("", "service"):
-                raise UrlError("the service file has a line that is no name=value")
-            found.setdefault(key.strip(), value.strip())
+            key, value = _parameter(stripped, f"the service file {path}, line {number}")
+            found.setdefault(key, value)
     return found
+
+
+def _parameter(line: bytes, where: str) -> tuple[str, str]:
+    """A line's name and value. Its text is never repeated: it may be a password's."""
+    from psycopg import pq
+
+    if line.startswith(b"ldap"):
+        raise UrlError(f"{where}: guard asks no LDAP server: write the parameters themselves")
+    try:
+        key, equals, value = line.decode().partition("=")
+    except UnicodeDecodeError:
+        raise UrlError(f"{where}: bytes that are not UTF-8") from None
+    if key == "service":
+        raise UrlError(f"{where}: a service may not name another service")
+    known = {option.keyword.decode() for option in pq.Conninfo.parse(b"")}
+    if not equals or key not in known or "\0" in value:
+        raise UrlError(f"{where}: not parameter=value with a parameter of libpq, without spaces at =")
+    return key, value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from guard.connector import service_file
 from guard.connector.collect import collect
 from guard.connector.errors import UrlError
 from guard.connector.hosts import holds_password, targets
@@ -105,10 +107,105 @@ def test_a_service_stands_between_the_url_and_the_environment(tmp_path: Path) ->
     assert (target.host, target.params["user"], target.sslmode) == ("other", "app", "require")
 
 
-@pytest.mark.parametrize("text", ["[mine]\nnonsense\n", "[mine]\nservice=again\n", "[other]\n"])
-def test_a_service_that_cannot_be_used(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[mine]\nnonsense\n",
+        "[mine]\nservice=again\n",
+        "[other]\n",
+        "[mine\nhost=h\n",
+        f"[mine]\nnonsense={_SECRET}\n",
+        f"[mine]\npassword = {_SECRET}\n",
+        f"[mine]\npassword={_SECRET}\0\n",
+        f"[mine]\npassword={_SECRET}\xff\n",
+        f"[mine]\nldap://h/o=x?{_SECRET}=1\n",
+        f"[mine]\n{_SECRET}\n",
+        "[mine]\n" + "#" * 70_000,
+    ],
+)
+@fault("a service file that libpq would refuse", "usage error that repeats no line of it", 2,
+       group="Files")  # fmt: skip
+def test_a_service_that_cannot_be_used(tmp_path: Path, text: str) -> Run:
+    environment = _service(tmp_path, "")
+    Path(environment["PGSERVICEFILE"]).write_bytes(text.encode("latin-1"))
     with pytest.raises(UrlError, match="service"):
-        targets([], _service(tmp_path, text))
+        targets([], environment)
+    run = guard("check", "--timeout", "1s", env=environment)
+    assert _SECRET not in run.out + run.err
+    return run
+
+
+def test_a_service_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    environment = _service(tmp_path, "[mine]\nhost=db\n")
+    environment |= {"PGSYSCONFDIR": str(tmp_path), "PGSERVICEFILE": str(tmp_path / "none")}
+    with pytest.raises(UrlError, match="PGSERVICEFILE"):
+        targets([], environment)
+
+
+def test_the_users_service_file_comes_before_the_systems(tmp_path: Path) -> None:
+    for directory, host in (("home", "users"), ("etc", "systems")):
+        (tmp_path / directory).mkdir()
+        name = ".pg_service.conf" if directory == "home" else "pg_service.conf"
+        (tmp_path / directory / name).write_text(f"[mine]\nhost={host}\n")
+    (tmp_path / "etc" / "pg_service.conf").write_text("[mine]\nhost=systems\n[more]\nhost=also\n")
+    environment = {"HOME": str(tmp_path / "home"), "PGSYSCONFDIR": str(tmp_path / "etc")}
+    for service, host in (("mine", "users"), ("more", "also")):
+        assert [t.host for t in targets([], environment | {"PGSERVICE": service})] == [host]
+    nobody = {"HOME": "/nonexistent", "PGSYSCONFDIR": str(tmp_path / "etc"), "PGSERVICE": "mine"}
+    assert [t.host for t in targets([], nobody)] == ["systems"]
+
+
+def test_the_directory_compiled_into_libpq_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    package = importlib.util.find_spec("psycopg_binary")
+    if package is None or package.origin is None or psycopg.pq.__impl__ != "binary":
+        pytest.skip("libpq is not the one of psycopg's binary package")
+    libraries = (Path(package.origin).parents[1] / "psycopg_binary.libs").glob("libpq*")
+    compiled = [path for path in service_file._SYSTEM_DIRECTORIES if path != "/etc"]
+    assert any(path.encode() in file.read_bytes() for file in libraries for path in compiled[:1])
+    (tmp_path / "pg_service.conf").write_text("[mine]\nhost=systems\n")
+    monkeypatch.setattr(service_file, "_SYSTEM_DIRECTORIES", ("/nonexistent", str(tmp_path)))
+    (target,) = targets([], {"HOME": "/nonexistent", "PGSERVICE": "mine"})
+    assert target.host == "systems"
+
+
+def test_libpq_does_not_look_the_service_up_again(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that is not the one compiled into libpq: it would find no such service."""
+    monkeypatch.setattr(service_file, "_SYSTEM_DIRECTORIES", (str(tmp_path),))
+    with fake.gateway(FINAL) as gateway:
+        text = f"[mine]\nhost=127.0.0.1\nport={gateway.port}\nuser=root\nsslmode=disable\n"
+        (tmp_path / "pg_service.conf").write_text(text)
+        monkeypatch.setenv("HOME", "/nonexistent")
+        monkeypatch.setenv("PGSERVICE", "mine")
+        monkeypatch.delenv("PGSERVICEFILE", raising=False)
+        monkeypatch.delenv("PGSYSCONFDIR", raising=False)
+        snapshot = collect(targets([], dict(os.environ)), 20)
+        assert os.environ["PGSERVICE"] == "mine", "the next look needs it"
+    assert isinstance(snapshot.connection, Connection)
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "allow", "prefer", "require", "verify-ca"])
+def test_a_service_takes_back_no_verification(tmp_path: Path, sslmode: str) -> None:
+    certificates = _certificates(tmp_path / "certs", "ca.crt")
+    environment = _service(tmp_path, f"[mine]\nhost=db\nsslmode={sslmode}\n")
+    with pytest.raises(UrlError, match="verifies less"):
+        targets([], environment, certificates)
+    (target,) = targets([f"postgresql:///?sslmode={sslmode}"], environment, certificates)
+    assert target.sslmode == sslmode, "what the URL says wins"
+    assert targets([], environment)[0].sslmode == sslmode
+
+
+@pytest.mark.parametrize("host", [f"root:{_SECRET}@h", f"{_SECRET}@h"])
+def test_pieces_of_a_password_in_a_service_or_the_environment(tmp_path: Path, host: str) -> None:
+    for environment in (_service(tmp_path, f"[mine]\nhost={host}\n"), {"PGHOST": host}):
+        with pytest.raises(UrlError) as refused:
+            targets([], environment)
+        assert _SECRET not in str(refused.value)
 
 
 # Certificate directories.
@@ -182,6 +279,7 @@ def test_system_certificates_need_a_file(monkeypatch: pytest.MonkeyPatch) -> Non
         ("postgresql://root@h/", False),
         ("postgresql://root:x@h/", True),
         ("postgresql://root@h/?password=x", True),
+        ("postgresql://root:x@h/?service=mine", True),
         ("postgresql://root@h/?sslpassword=x", True),
         ("host=h password=x", True),
         ("nonsense", False),
