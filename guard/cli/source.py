@@ -21,7 +21,7 @@ __all__ = ["GRACE", "age_of", "names_a_cluster", "take_snapshot", "within"]
 
 GRACE: Final = 2.0
 """Seconds that a look may take beyond its time-out before it is left to itself."""
-_UNTIL_THE_ALARM: Final = 10.0
+_UNTIL_THE_ALARM: Final = 3.0
 
 
 def names_a_cluster(environment: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from guard.connector.errors import UrlError
+from guard.connector.local_files import refuse_endless_files
 
 __all__ = ["Target", "holds_password", "targets"]
 
@@ -224,6 +225,7 @@ def _expand(
         _use_certificates(params, certificates, environment)
     if not params.get("sslmode"):
         params["sslmode"] = "verify-full" if "sslrootcert" in params else "prefer"
+    refuse_endless_files(params, environment)
     # A hostaddr without a host, and a host without either, are libpq's own forms of "local".
     count = max(len(hosts), len(addresses), 1)
     if hosts and addresses and len(hosts) != len(addresses):

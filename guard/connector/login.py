@@ -41,7 +41,10 @@ _PERMANENT: Final = (
     "could not match",
     "could not load",
 )
+_PARAMETER: Final = ('value: "', "for connection option", "invalid scram")
 _NO_QUORUM: Final = ("internal error", "timed out", "timeout expired", "get-user-timeout")
+_NONE_KNOWN: Final = "none"
+_SILENT: Final = "the login failed without a word"
 _POOLER: Final = ("unsupported startup parameter", "pgbouncer", "no such database")
 
 
@@ -141,6 +144,8 @@ def _parameters(target: Target, address: str | None, statement_timeout: int) -> 
         # with 3D000 although the login went well. The system database is always there.
         "dbname": "system",
         **target.params,
+        # Without any, OpenSSL asks the terminal for an encrypted key's, and waits.
+        "sslpassword": target.params.get("sslpassword") or _NONE_KNOWN,
         "host": target.host,
         "port": target.port,
         "application_name": "guard",
@@ -156,11 +161,11 @@ def _parameters(target: Target, address: str | None, statement_timeout: int) -> 
 
 def explained(message: str) -> ConnectFailed:
     """What a failed login means, from libpq's words."""
-    text = scrub(" ".join(message.split())) or "the login failed without a word"
+    text = scrub(" ".join(message.split())) or _SILENT
     # "connection to server at "10.0.0.1", port 26257 failed: FATAL: …"
     if text.startswith("connection to server "):
-        before, failed, after = text.partition(" failed: ")
-        text = after if failed else before
+        before, failed, after = f"{text} ".partition(" failed: ")
+        text = after.strip() or _SILENT if failed else before.strip()
     text = text.removesuffix(" Is the server running on that host and accepting TCP/IP connections?")
     lower = text.lower()
     if any(word in lower for word in _POOLER):
@@ -179,6 +184,23 @@ def explained(message: str) -> ConnectFailed:
                 remedy=("Bring the nodes that are down back; root logs in even without quorum.",),
             )
         return ConnectFailed(text, reason=Reason.TIMEOUT)
+    if any(word in lower for word in _PARAMETER) and "fatal:" not in lower:
+        return ConnectFailed(
+            f"libpq refuses a parameter of the connection: {text}",
+            reason=Reason.ERROR,
+            remedy=("Look for it in --url, the service file and the PG* variables.",),
+            permanent=True,
+        )
+    if "could not load private key" in lower:
+        return ConnectFailed(
+            text,
+            reason=Reason.ERROR,
+            remedy=(
+                "Check that the key belongs to the certificate; for an encrypted one guard never asks: "
+                "say sslpassword in a service file, or use a key without a passphrase.",
+            ),
+            permanent=True,
+        )
     if any(word in lower for word in _PERMANENT):
         return ConnectFailed(
             text,

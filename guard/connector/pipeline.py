@@ -179,12 +179,15 @@ def _wait(pgconn: PGconn, deadline: Deadline, *, writing: bool) -> bool:
     return bool(poller.poll(min(deadline.remaining, _LONGEST_POLL) * 1000))
 
 
+_SILENT: Final = "the server refused without a word"
+
+
 def _answer(results: Sequence[PGresult], deadline: Deadline) -> Reply:
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             return Refused(
                 _text(result.error_field(DiagnosticField.SQLSTATE)) or "",
-                scrub(_text(result.error_field(DiagnosticField.MESSAGE_PRIMARY)) or ""),
+                scrub(_text(result.error_field(DiagnosticField.MESSAGE_PRIMARY)) or "") or _SILENT,
                 scrub(_text(result.error_field(DiagnosticField.MESSAGE_HINT)) or ""),
             )
     for result in results:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from guard.connector.errors import UrlError
+from guard.connector.local_files import home
 from guard.files import read_regular
 
 __all__ = ["service_is_read", "service_parameters"]
@@ -68,23 +69,14 @@ def service_is_read() -> Iterator[None]:
 def _files(environment: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:
     """The files in order, and whether a file must be there."""
     named = environment.get("PGSERVICEFILE")
-    home = environment.get("HOME") or _home()
+    directory = home(environment)
     if named:
         yield Path(named), True
-    elif home:
-        yield Path(home) / ".pg_service.conf", False
+    elif directory is not None:
+        yield directory / ".pg_service.conf", False
     own = environment.get("PGSYSCONFDIR")
-    for directory in (own,) if own else _SYSTEM_DIRECTORIES:
-        yield Path(directory) / "pg_service.conf", False
-
-
-def _home() -> str | None:
-    try:
-        import pwd
-
-        return pwd.getpwuid(os.geteuid()).pw_dir
-    except (ImportError, KeyError, AttributeError):
-        return None
+    for systems in (own,) if own else _SYSTEM_DIRECTORIES:
+        yield Path(systems) / "pg_service.conf", False
 
 
 def _section(data: bytes, name: str, path: Path) -> dict[str, str] | None:

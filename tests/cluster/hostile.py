@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
-__all__ = ["AFTER_LOGIN", "DURING_LOGIN", "Hostile", "message"]
+__all__ = ["AFTER_LOGIN", "DURING_LOGIN", "ODD_ANSWERS", "ODD_LOGINS", "Hostile", "message"]
 
 _TICK: Final = 0.2
 Behaviour = Callable[["Hostile"], Iterator[bytes]]
@@ -100,6 +100,88 @@ DURING_LOGIN: Final[dict[str, Behaviour]] = {
     ),
     "a message of 2 GiB is announced": _once(b"R" + struct.pack("!i", 2**31 - 1)),
     "authentication without end": _endless(message(b"R", struct.pack("!i", 3))),
+}
+
+
+def _columns(*names: bytes, form: int = 0) -> bytes:
+    each = b"".join(name + b"\0" + struct.pack("!ihihih", 0, 0, 25, -1, -1, form) for name in names)
+    return message(b"T", struct.pack("!h", len(names)) + each)
+
+
+def _row(*values: bytes | None) -> bytes:
+    packed = [struct.pack("!i", -1) if v is None else struct.pack("!i", len(v)) + v for v in values]
+    return message(b"D", struct.pack("!h", len(values)) + b"".join(packed))
+
+
+_END: Final = message(b"C", b"SELECT 1\0") + message(b"Z", b"I")
+
+# One answer to each statement, each wrong in its own way.
+ODD_ANSWERS: Final[dict[str, Behaviour]] = {
+    name: _once(answer * 99)
+    for name, answer in {
+        "a row of too many columns": _PREFIX + _columns(b"a") + _row(b"1", b"2") + _END,
+        "a row of too few columns": _PREFIX + _columns(b"a", b"b") + _row(b"1") + _END,
+        "a row before its columns": _PREFIX + _row(b"1") + _END,
+        "columns of other names": _PREFIX + _columns(b"zzz") + _row(b"on") + _END,
+        "a column twice": _PREFIX + _columns(b"node_id", b"node_id") + _row(b"1", b"2") + _END,
+        "columns twice": _PREFIX + _columns(b"a") + _columns(b"b") + _row(b"1") + _END,
+        "a negative number of columns": _PREFIX + message(b"T", struct.pack("!h", -5)) + _END,
+        "binary values": _PREFIX + _columns(b"a", form=1) + _row(b"\0\1\xff") + _END,
+        "NULL": _PREFIX + _columns(b"a") + _row(None) + _END,
+        "no UTF-8": _PREFIX + _columns(b"\xff\xfe") + _row(b"\xff\xfe") + _END,
+        "a value longer than its row": (
+            _PREFIX + _columns(b"a") + message(b"D", struct.pack("!hi", 1, 9999) + b"x") + _END
+        ),
+        "a value of negative length": (
+            _PREFIX + _columns(b"a") + message(b"D", struct.pack("!hi", 1, -2)) + _END
+        ),
+        "an error without fields": _PREFIX + message(b"E", b"\0") + message(b"Z", b"I"),
+        "an error without a body": _PREFIX + message(b"E") + message(b"Z", b"I"),
+        "a suspended portal": _PREFIX
+        + _columns(b"a")
+        + _row(b"1")
+        + message(b"s")
+        + message(b"Z", b"I"),
+        "an unknown state": _PREFIX + message(b"C", b"SELECT 0\0") + message(b"Z", b"X"),
+        "no state": _PREFIX + message(b"C", b"SELECT 0\0") + message(b"Z"),
+        "an end without a word": _PREFIX
+        + _columns(b"a")
+        + message(b"C", b"SELECT")
+        + message(b"Z", b"I"),
+        "a login once more": message(b"R", struct.pack("!i", 3)),
+        "a negative length": b"D" + struct.pack("!i", -7),
+        "another server": message(b"S", b"crdb_version\0x\0") + _PREFIX + _END,
+    }.items()
+}
+
+_WELCOME: Final = message(b"R", struct.pack("!i", 0))
+
+# What a login, or the request for TLS before it, is answered with.
+ODD_LOGINS: Final[dict[str, Behaviour]] = {
+    name: _once(answer)
+    for name, answer in {
+        "an unknown way to log in": message(b"R", struct.pack("!i", 99)),
+        "a way to log in without its number": message(b"R"),
+        "no SASL mechanism": message(b"R", struct.pack("!i", 10) + b"\0"),
+        "SASL goes on before it began": message(b"R", struct.pack("!i", 11) + b"r=x,s=y,i=1"),
+        "a salt that is cut": message(b"R", struct.pack("!i", 5)),
+        "an error without fields": message(b"E", b"\0"),
+        "an error without a body": message(b"E"),
+        "an error that is cut": message(b"E", b"SFATAL\0Cxx"),
+        "an error of bytes": message(b"E", b"SFATAL\0C28000\0M\xff\x1b[2J\n::error::x\0\0"),
+        "an error of an old protocol": b"EFATAL: no\n\0",
+        "another protocol": message(b"v", struct.pack("!ii", 999, 5) + b"a\0"),
+        "ready before the login": message(b"Z", b"I"),
+        "a parameter that is cut": _WELCOME + message(b"S", b"abc") + message(b"Z", b"I"),
+        "a key that is cut": _WELCOME + message(b"K", b"x") + message(b"Z", b"I"),
+        "an endless version": (
+            _WELCOME + message(b"S", b"crdb_version\0" + b"v" * 200_000 + b"\0") + message(b"Z", b"I")
+        ),
+        "TLS, then silence": b"S",
+        "TLS, then plain text": b"S" + b"x" * 99,
+        "no TLS": b"N",
+        "neither TLS nor none": b"X",
+    }.items()
 }
 
 

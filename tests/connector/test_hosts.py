@@ -257,6 +257,42 @@ def test_no_silent_fall_back(tmp_path: Path) -> list[Run]:
     ]
 
 
+@pytest.mark.parametrize("name", ["passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl"])
+@fault("a FIFO as a certificate, a key or a file of passwords",
+       "usage error at once: libpq would wait for ever", 2, group="Files")  # fmt: skip
+def test_a_fifo_among_the_files_of_a_login(tmp_path: Path, name: str) -> list[Run]:
+    fifo, default = tmp_path / "fifo", tmp_path / dict(_DEFAULTS)[name]
+    default.parent.mkdir(exist_ok=True)
+    os.mkfifo(fifo)
+    os.mkfifo(default)
+    url = "postgresql://root@127.0.0.1:1/?sslmode=require"
+    return [
+        guard("check", "--url", f"{url}&{name}={fifo}", "--timeout", "1s"),
+        guard("check", "--url", url, "--timeout", "1s", env={"HOME": str(tmp_path)}),
+        guard("check", "--url", url, "--timeout", "1s", env={f"PG{name.upper()}": str(fifo)}),
+    ]
+
+
+_DEFAULTS = (
+    ("passfile", ".pgpass"),
+    ("sslrootcert", ".postgresql/root.crt"),
+    ("sslcert", ".postgresql/postgresql.crt"),
+    ("sslkey", ".postgresql/postgresql.key"),
+    ("sslcrl", ".postgresql/root.crl"),
+)
+
+
+def test_no_file_of_passwords_may_be_said_with_dev_null() -> None:
+    for variable in ({"PGPASSFILE": "/dev/null"}, {"PGSSLROOTCERT": "/dev/null"}):
+        assert targets(["postgresql://root@h/"], variable)
+
+
+def test_files_that_are_not_opened_do_not_matter(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    url = f"postgresql://root@h/?sslmode=disable&sslrootcert={tmp_path / 'fifo'}"
+    assert targets([url], {})
+
+
 def test_system_certificates_need_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     from psycopg import pq
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,14 @@ import pytest
 pytest.importorskip("trustme", reason="trustme makes the certificates of these tests")
 
 import guard as guard_api
+from guard.connector.collect import collect
 from guard.connector.hosts import targets
 from guard.decision.result import Outcome
 from guard.snapshot.model import Connection
 from tests.building import snapshot as built
 from tests.cluster.certificates import Authority
 from tests.cluster.fake import Fake
-from tests.cluster.process import Run
+from tests.cluster.process import GUARD, Run, environment
 from tests.connector.test_wire import FINAL
 from tests.faults import fault, in_time
 
@@ -146,6 +149,53 @@ def test_no_downgrade(fake: Fake, authority: Authority) -> Run:
         )
         assert gateway.startups == [], "logged in without TLS"
     return at_once(run, gateway.connections)
+
+
+@fault("an encrypted client key", "UNKNOWN at once; the terminal is not asked", 11, group="TLS")
+def test_an_encrypted_key(fake: Fake, authority: Authority, tmp_path: Path) -> Run:
+    """Nobody answers at a terminal or at standard input: asking there would never end."""
+    certificates = tmp_path / "certs"
+    shutil.copytree(authority.directory, certificates)
+    (certificates / "client.root.key").write_bytes(encrypted(certificates / "client.root.key"))
+    (certificates / "client.root.key").chmod(0o600)
+    server = authority.server("localhost", wants_certificate=True)
+    reading, writing = os.pipe()
+    try:
+        with fake.gateway(FINAL, tls=server) as gateway:
+            done = subprocess.run(
+                [*GUARD, *CHECK, "--url", url_of(gateway.port), "--certs-dir", str(certificates),
+                 "--timeout", "20s"],
+                stdin=reading, capture_output=True, text=True, env=environment(), timeout=60,
+                check=False, start_new_session=True,
+            )  # fmt: skip
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert "pass phrase" not in done.stderr.lower()
+    assert "sslpassword" in done.stdout
+    return at_once(Run(done.returncode, done.stdout, done.stderr), gateway.connections)
+
+
+def test_the_passphrase_of_a_key(fake: Fake, authority: Authority, tmp_path: Path) -> None:
+    key = tmp_path / "client.root.key"
+    key.write_bytes(encrypted(authority.directory / key.name))
+    key.chmod(0o600)
+    server = authority.server("localhost", wants_certificate=True)
+    with fake.gateway(FINAL, tls=server, certificate_names_user=True) as gateway:
+        files = {name: str(authority.directory / f) for name, f in
+                 (("sslrootcert", "ca.crt"), ("sslcert", "client.root.crt"))}  # fmt: skip
+        url = url_of(gateway.port, sslkey=str(key), sslpassword="right", **files)
+        snapshot = collect(targets([url], {}), 20)
+    assert isinstance(snapshot.connection, Connection)
+
+
+def encrypted(key: Path) -> bytes:
+    from cryptography.hazmat.primitives import serialization as form
+
+    plain = form.load_pem_private_key(key.read_bytes(), None)
+    return plain.private_bytes(
+        form.Encoding.PEM, form.PrivateFormat.PKCS8, form.BestAvailableEncryption(b"right")
+    )
 
 
 def test_what_the_url_says_wins(authority: Authority) -> None:

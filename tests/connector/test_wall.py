@@ -20,7 +20,7 @@ from guard.connector.hosts import targets
 from guard.connector.pipeline import ConnectionLost, Rows, TimedOut, ask
 from guard.decision.result import Verdict
 from guard.snapshot.model import Unavailable
-from tests.cluster.hostile import AFTER_LOGIN, DURING_LOGIN, Hostile
+from tests.cluster.hostile import AFTER_LOGIN, DURING_LOGIN, ODD_ANSWERS, ODD_LOGINS, Hostile
 from tests.cluster.process import Run
 from tests.faults import fault, in_time
 
@@ -59,6 +59,45 @@ def test_a_login_that_never_ends_is_unknown(how: str) -> None:
         snapshot = collect(targets([server.url], {}), 0.5)
     assert isinstance(snapshot.connection, Unavailable)
     assert guard_api.evaluate(snapshot, step="verify").verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "require"])
+@pytest.mark.parametrize("how", ODD_LOGINS)
+def test_an_odd_login_is_unknown_and_said(how: str, sslmode: str) -> None:
+    with Hostile(ODD_LOGINS[how], login=False) as server:
+        snapshot = collect(targets([server.url.replace("disable", sslmode)], {"HOME": "/x"}), 0.6)
+    assert isinstance(snapshot.connection, Unavailable)
+    said = snapshot.connection.message.partition(": ")[2]
+    assert len(said) > 5, "a reason that says nothing"
+    assert not said.rstrip().endswith(":")
+    assert guard_api.evaluate(snapshot, step="verify").verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("how", ODD_ANSWERS)
+def test_an_odd_answer_is_unknown_and_said(how: str) -> None:
+    with Hostile(ODD_ANSWERS[how]) as server:
+        snapshot = collect(targets([server.url], {}), 2.0)
+    decision = guard_api.evaluate(snapshot, step="verify")
+    assert decision.verdict is Verdict.UNKNOWN
+    missing = [getattr(snapshot, name) for name in statements.SECTIONS]
+    assert all(isinstance(section, Unavailable) and section.message for section in missing)
+    assert isinstance(snapshot.identity, Unavailable)
+    assert len(snapshot.identity.message) > 10, "a reason that says nothing"
+
+
+@fault("errors, rows, columns and logins that are cut, doubled, misnamed or empty",
+       "UNKNOWN, and says what was wrong", 11)  # fmt: skip
+def test_odd_servers_at_the_process_edge() -> list[Run]:
+    runs = []
+    for behaviour, login in (
+        (ODD_ANSWERS["an error without fields"], True),
+        (ODD_ANSWERS["columns of other names"], True),
+        (ODD_LOGINS["an error of bytes"], False),
+    ):
+        with Hostile(behaviour, login=login) as server:
+            runs.append(in_time(*CHECK, "--url", server.url, seconds=1))
+            assert "\x1b" not in runs[-1].out
+    return runs
 
 
 @pytest.mark.parametrize("how", AFTER_LOGIN)

@@ -1,0 +1,73 @@
+"""Files that libpq and OpenSSL open during a login, looked at before they do.
+
+They open whatever lies under a name and wait for what a FIFO nobody writes to will never say, in one
+call that nothing can interrupt, the deadline included.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from guard.connector.errors import UrlError
+
+__all__ = ["home", "refuse_endless_files"]
+
+# libpq's parameter, its variable where guard does not read it itself, and the default under HOME.
+_FILES: Final = (
+    ("passfile", "PGPASSFILE", ".pgpass"),
+    ("sslrootcert", "PGSSLROOTCERT", ".postgresql/root.crt"),
+    ("sslcert", "PGSSLCERT", ".postgresql/postgresql.crt"),
+    ("sslkey", "PGSSLKEY", ".postgresql/postgresql.key"),
+    ("sslcrl", "PGSSLCRL", ".postgresql/root.crl"),
+)
+
+
+def home(environment: Mapping[str, str]) -> Path | None:
+    """The user's directory as libpq has it: HOME, else what the system says."""
+    if environment.get("HOME"):
+        return Path(environment["HOME"])
+    try:
+        import pwd
+
+        return Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    except (ImportError, KeyError, AttributeError):
+        return None
+
+
+def refuse_endless_files(params: Mapping[str, str], environment: Mapping[str, str]) -> None:
+    """End if a file of the login is a FIFO or a device that could keep libpq for ever.
+
+    Args:
+        params: libpq's parameters.
+        environment: what libpq adds to them.
+
+    Raises:
+        UrlError: it is one.
+    """
+    for name, path in _opened(params, environment):
+        try:
+            mode = path.stat().st_mode
+        except (OSError, ValueError):
+            continue  # libpq says so itself, and at once
+        device = stat.S_ISCHR(mode) and name != "passfile" and str(path) != os.devnull
+        if stat.S_ISFIFO(mode) or device:
+            raise UrlError(f"{name} must be a regular file, not a FIFO or a device")
+
+
+def _opened(params: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    directory = home(environment)
+    encrypted = params.get("sslmode") != "disable"
+    for name, variable, default in _FILES:
+        if name != "passfile" and not encrypted:
+            continue
+        given = params.get(name) or environment.get(variable)
+        if given == "system" and name == "sslrootcert":
+            given = environment.get("SSL_CERT_FILE")
+        if given:
+            yield name, Path(given)
+        elif directory is not None:
+            yield name, directory / default
