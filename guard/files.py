@@ -5,15 +5,18 @@ One place opens what may be a FIFO, a directory or huge, and one place writes.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
+import time
 from pathlib import Path
 from typing import BinaryIO, Final
 
 __all__ = ["NotRegular", "TooLarge", "open_regular", "read_regular", "read_whole", "write"]
 
 _FIFO_PATIENCE_SECONDS: Final = 10.0
+_FIFO_TICK_SECONDS: Final = 0.05
 
 
 class NotRegular(OSError):
@@ -99,6 +102,27 @@ def _bounded(data: bytes, limit: int) -> bytes:
     return data
 
 
+def _pour(path: Path, data: bytes) -> None:
+    """Write to a FIFO or a device as long as something takes it."""
+    patience = time.monotonic() + _FIFO_PATIENCE_SECONDS
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            break
+        except OSError as error:  # a FIFO that nobody has opened to read, yet
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() >= patience:
+                raise NotRegular(0, "nobody reads from it") from None
+            time.sleep(_FIFO_TICK_SECONDS)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        rest = memoryview(data)
+        while rest:
+            if not select.select([], [descriptor], [], _FIFO_PATIENCE_SECONDS)[1]:
+                raise NotRegular(0, "nobody reads from it")
+            rest = rest[file.write(rest) or 0 :]
+
+
 def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Write a file whole or not at all: an old file survives a full disk or an interrupt.
 
@@ -106,7 +130,7 @@ def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         OSError: it could not be written; the old file, if any, is untouched.
     """
     if path.exists() and not path.is_file():  # /dev/stdout, a FIFO: nothing to replace
-        path.write_bytes(data)
+        _pour(path, data)
         return
     import tempfile  # only a run that writes needs it
 

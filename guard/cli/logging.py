@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import Any, TextIO
 
 from guard.cli.options import LogFormat
 
 __all__ = ["logger"]
+
+
+class _Unheard:
+    """A stream for the log. That nobody listens, or the disk is full, takes no verdict away."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def logger(verbose: bool, log_format: LogFormat) -> Any:  # noqa: ANN401 - structlog's loggers
@@ -34,7 +51,7 @@ def logger(verbose: bool, log_format: LogFormat) -> Any:  # noqa: ANN401 - struc
             make_plain,
             last,
         ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=_Unheard(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
     return structlog.get_logger("guard")

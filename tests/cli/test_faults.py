@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from guard import files
 from guard.snapshot.file import MAX_BYTES, encode, load_snapshot
 from guard.snapshot.model import Unavailable
 from tests.building import job, node, schedule, snapshot
@@ -101,6 +102,47 @@ def test_a_fifo_without_a_writer(tmp_path: Path) -> Run:
         return check(fifo)
     finally:
         os.close(silent)
+
+
+@pytest.mark.parametrize("size", [10, 1 << 20])
+def test_a_fifo_that_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Nobody has opened it; or somebody has, and takes less than there is."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(files, "_FIFO_PATIENCE_SECONDS", 0.1)
+    with pytest.raises(files.NotRegular, match="nobody reads"):
+        files.write(fifo, b"x")
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if size < 1000:
+            files.write(fifo, b"x" * size)
+            assert os.read(reader, 100) == b"x" * size
+        else:
+            with pytest.raises(files.NotRegular, match="nobody reads"):
+                files.write(fifo, b"x" * size)
+    finally:
+        os.close(reader)
+
+
+def test_a_fifo_whose_reader_comes_late(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    read: list[bytes] = []
+    reader = threading.Timer(0.2, lambda: read.append(fifo.read_bytes()))
+    reader.start()
+    files.write(fifo, b"x" * 200_000)
+    reader.join(10)
+    assert read == [b"x" * 200_000]
+
+
+@fault("`-o` into a FIFO that nobody reads", "usage error after ten seconds, no hanging", 2,
+       group="Files")  # fmt: skip
+def test_a_report_for_nobody(tmp_path: Path) -> Run:
+    fifo = tmp_path / "report.json"
+    os.mkfifo(fifo)
+    run = check(FINAL, "--step", "verify", "-o", str(fifo))
+    assert "nobody reads" in run.err
+    return run
 
 
 @fault("a FIFO or standard input with a snapshot", "is read like a file", 0, group="Files")

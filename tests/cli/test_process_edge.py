@@ -278,6 +278,7 @@ def test_a_full_disk_at_every_write() -> list[Run]:
         ["--version"],
         ["check", "--snapshot", str(FINAL), "--step", "verify"],
         ["check", "--step", "nonsense"],
+        ["check", "-v", "--url", "postgresql://root@127.0.0.1:1/", "--timeout", "300ms"],
     ):
         for stream in ("stdout", "stderr"):
             with Path("/dev/full").open("wb") as full:
@@ -290,5 +291,6 @@ def test_a_full_disk_at_every_write() -> list[Run]:
             if stream == "stdout":
                 runs.append(run)
             else:
-                assert run.code == (2 if "nonsense" in arguments else 0)
+                expected = 2 if "nonsense" in arguments else 11 if "-v" in arguments else 0
+                assert run.code == expected
     return runs
