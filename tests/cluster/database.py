@@ -9,21 +9,23 @@ variables that PostgreSQL lacks) is kept in the schema ``compat``, where the pro
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import psycopg
 from psycopg import sql
 
 from guard.connector import statements
-from tests.cluster.recording import Error, Recording, Table, load
+from tests.cluster.recording import NAMES, Error, Recording, Table, load
 
-__all__ = ["EVENTLOG", "REWRITTEN", "fill"]
+__all__ = ["EVENTLOG", "REWRITTEN", "fill", "gate"]
 
 _RELATIONS: Final = {
     "cluster_settings": "crdb_internal.cluster_settings",
+    "database_role_settings": "system.database_role_settings",
     "gossip_liveness": "crdb_internal.gossip_liveness",
     "gossip_nodes": "crdb_internal.gossip_nodes",
+    "invalid_objects": "crdb_internal.invalid_objects",
     "jobs": "crdb_internal.jobs",
     "kv_node_liveness": "crdb_internal.kv_node_liveness",
     "kv_node_status": "crdb_internal.kv_node_status",
@@ -37,6 +39,7 @@ _RELATIONS: Final = {
     "system_jobs": "system.jobs",
     "system_migrations": "system.migrations",
     "system_scheduled_jobs": "system.scheduled_jobs",
+    "system_tenants": "system.tenants",
     "show_cluster_setting_version": "compat.show_version",
     "show_is_superuser": "compat.show_is_superuser",
     "show_jobs": "compat.show_jobs",
@@ -62,6 +65,7 @@ _BRACKETS: Final = {
     "[SHOW USERS]": "compat.show_users",
     "system.jobs@jobs_status_created_idx": "system.jobs",
     "LOOKUP JOIN": "JOIN",
+    '"".crdb_internal.': "crdb_internal.",
 }
 
 
@@ -137,6 +141,20 @@ EVENTLOG: Final = (
 )
 """The columns of system.eventlog, which no recording holds; 20.1 to 26.1 have them all."""
 
+_EMPTY: Final = (
+    ("descriptors", "descriptor", (("id", "int8"), ("descriptor", "bytea"))),
+    ("names", "namespace", (("id", "int8"), ("name", "text"))),
+)
+"""System tables that no recording holds; they are taken to be empty."""
+
+
+def _as_settings(queries: Mapping[str, Table | Error], relation: str) -> Error | None:
+    """The refusal that system.settings met, in the words for another system table: one privilege."""
+    refused = queries.get("system_settings")
+    if not isinstance(refused, Error):
+        return None
+    return Error(refused.sqlstate, refused.message.replace("relation settings", f"relation {relation}"))
+
 
 def fill(connection: psycopg.Connection[Any], recording: Recording) -> None:
     """Create everything in an empty database."""
@@ -144,12 +162,18 @@ def fill(connection: psycopg.Connection[Any], recording: Recording) -> None:
     execute(_FUNCTIONS)
     queries = dict(recording.queries)
     queries.setdefault("show_all_cluster_settings", queries["cluster_settings"])
-    queries.setdefault("descriptors", Table((("id", "int8"), ("descriptor", "bytea")), ()))
-    queries.setdefault("names", Table((("id", "int8"), ("name", "text")), ()))
+    for query, relation, columns in _EMPTY:
+        queries.setdefault(query, _as_settings(queries, relation) or Table(columns, ()))
     queries.setdefault(
         "show_system_grants", Table((("grantee", "text"), ("privilege_type", "text")), ())
     )
     queries.setdefault("zones", _ZONES)
+    info = recording.table("node_build_info").dicts()
+    names = [row["value"] for row in info if row["field"] == "VirtualClusterName"]
+    if names:  # 23.2 and later
+        queries.setdefault(
+            "show_virtual_cluster_name", Table((("virtual_cluster_name", "text"),), ((names[0],),))
+        )
     # Not recorded either: the reports are taken to be as young as the state itself.
     reports = tuple((number, recording.clock + "+00") for number in (1, 2, 3))
     queries.setdefault("reports_meta", Table((("id", "int8"), ("generated", "timestamptz")), reports))
@@ -182,23 +206,20 @@ def fill(connection: psycopg.Connection[Any], recording: Recording) -> None:
 
 
 def _columns(query: str, recording: Recording) -> tuple[tuple[str, str], ...]:
-    """The columns of a query that was refused: those of root's recording of the same cluster."""
+    """The columns of a query that was refused: as somebody else got them in the same cluster."""
     if query == "system_eventlog":
         return EVENTLOG
-    query = {"show_all_cluster_settings": "cluster_settings"}.get(query, query)
-    cluster, _, state = recording.name.partition("/")
-    for name in (
-        f"{cluster}/05-mixed-one-new-quiet-via-old",
-        f"{cluster}/05-mixed-one-new-quiet-via-new",
-        "v21.1.11-to-v21.2.0/12-finalized",
-    ):
-        try:
-            answer = load(name).queries.get(query)
-        except FileNotFoundError:
-            continue
-        if isinstance(answer, Table):
-            return answer.columns
-    raise AssertionError(f"no recording knows the columns of {query} ({state})")
+    for name, _, columns in _EMPTY:
+        if name == query:
+            return columns
+    cluster = recording.name.partition("/")[0]
+    same = [name for name in NAMES if name.startswith(f"{cluster}/")]
+    for wanted in (query, {"show_all_cluster_settings": "cluster_settings"}.get(query, query)):
+        for name in (*same, "v21.1.11-to-v21.2.0/12-finalized", "v25.4-to-v26.1/12-finalized-as-root"):
+            answer = load(name).queries.get(wanted)
+            if isinstance(answer, Table):
+                return answer.columns
+    raise AssertionError(f"no recording knows the columns of {query}")
 
 
 def _identifier(relation: str) -> sql.Identifier:
@@ -247,6 +268,8 @@ def _raise(error: Error) -> str:
 
 def _decoded(connection: psycopg.Connection[Any], queries: dict[str, Any]) -> None:
     encoded, decoded = queries["system_jobs"], queries["system_jobs_decoded"]
+    if isinstance(decoded, Error) and "system_settings" in queries:
+        return  # the user may not read what could be decoded, or 25.4 has no payload there
     if isinstance(encoded, Error) or isinstance(decoded, Error):
         connection.execute("DROP FUNCTION crdb_internal.pb_to_json(text, bytea) CASCADE")
         return
@@ -277,26 +300,48 @@ def _insert_decoded(
 def _functions(connection: psycopg.Connection[Any], recording: Recording) -> None:
     info = {row["field"]: row["value"] for row in recording.table("node_build_info").dicts()}
     node_id = recording.table("node_build_info").dicts()[0]["node_id"]
-    admin = recording.table("is_admin").rows[0][0]
-    option = admin or recording.user == "ctl"
-    literal = sql.Literal
-    for statement in (
-        sql.SQL(
-            "CREATE FUNCTION compat.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE"
-            " RETURN {}::timestamptz"
-        ).format(literal(recording.clock + "+00")),
-        sql.SQL(
-            "CREATE FUNCTION crdb_internal.cluster_id() RETURNS text LANGUAGE sql RETURN {}"
-        ).format(literal(info["ClusterID"])),
-        sql.SQL(
-            "CREATE FUNCTION crdb_internal.is_admin() RETURNS boolean LANGUAGE sql RETURN {}"
-        ).format(literal(admin)),
-        sql.SQL(
-            "CREATE FUNCTION crdb_internal.has_role_option(option text) RETURNS boolean LANGUAGE sql"
-            " RETURN {}"
-        ).format(literal(option)),
+    _function(connection, "compat.clock_timestamp()", "timestamptz", recording.clock + "+00", "STABLE")
+    connection.execute(
         sql.SQL("CREATE VIEW compat.show_node_id AS SELECT {}::text AS node_id").format(
-            literal(str(node_id))
-        ),
-    ):
-        connection.execute(statement)
+            sql.Literal(str(node_id))
+        )
+    )
+    closed = gate(recording)
+    _function(connection, "crdb_internal.cluster_id()", "text", closed or info["ClusterID"])
+    is_admin = recording.queries["is_admin"]
+    if isinstance(is_admin, Table):
+        admin = is_admin.rows[0][0]
+        _function(connection, "crdb_internal.is_admin()", "boolean", admin)
+        option = admin or recording.user == "ctl"
+        _function(connection, "crdb_internal.has_role_option(option text)", "boolean", option)
+    else:  # 25.4 and later have neither, and the filter of crdb_internal.jobs as a function
+        _function(connection, "crdb_internal.can_view_job(owner text)", "boolean", closed or _sees(recording))
+
+
+def gate(recording: Recording) -> Error | None:
+    """What the gate of 26.1 answers in this recording, None where it is open or not there."""
+    refused = recording.queries["gossip_nodes"]
+    if isinstance(refused, Error) and "crdb_internal and system is restricted" in refused.message:
+        return refused
+    return None
+
+
+def _sees(recording: Recording) -> bool:
+    """True if the user was shown jobs of `node`, which only those see who see all."""
+    return any(row["user_name"] == "node" for row in recording.table("jobs").dicts())
+
+
+def _function(
+    connection: psycopg.Connection[Any],
+    signature: str,
+    kind: str,
+    answer: str | bool | Error,
+    volatility: str = "VOLATILE",
+) -> None:
+    """A function that gives this answer, or is refused with it when it is executed."""
+    words = f"CREATE FUNCTION {signature} RETURNS {kind} {volatility} "
+    if isinstance(answer, Error):
+        statement = sql.SQL(words + "LANGUAGE plpgsql AS {}").format(sql.Literal(_raise(answer)))
+    else:
+        statement = sql.SQL(words + f"LANGUAGE sql RETURN {{}}::{kind}").format(sql.Literal(answer))
+    connection.execute(statement)

@@ -7,14 +7,17 @@ from typing import Any
 
 from psycopg import sql
 
-from tests.cluster.database import fill
+from guard.connector import statements
+from tests.cluster.database import fill, gate
 from tests.cluster.postgres import Postgres
 from tests.cluster.proxy import Proxy
 from tests.cluster.recording import Recording, load
 
 __all__ = ["Fake"]
 
-_USERS = ("root", "low", "ctl", "setter")
+_USERS = ("root", "low", "ctl", "setter", "guard", "nobody")
+
+_CANNOT_OPEN = {statements.SET_UNSAFE_INTERNALS.sql: "SET compat.allow_unsafe_internals = 1 / 0"}
 
 
 _KEPT = 24
@@ -58,4 +61,6 @@ class Fake:
         if isinstance(recording, str):
             recording = load(recording)
         options.setdefault("crdb_version", recording.crdb_version)
+        if gate(recording) is not None:  # and the session may not open it
+            options.setdefault("replaced", _CANNOT_OPEN)
         return Proxy(self.postgres.socket, self.database(recording), **options)

@@ -18,7 +18,7 @@ from guard.snapshot.file import encode
 from guard.snapshot.model import Connection, Snapshot
 from tests.cluster.fake import Fake
 from tests.cluster.postgres import Postgres
-from tests.cluster.recording import NAMES, load
+from tests.cluster.recording import NAMES, Recording, load
 
 __all__ = ["DIRECTORY", "of", "path_of"]
 
@@ -29,9 +29,10 @@ def path_of(name: str) -> Path:
     return DIRECTORY / f"{name}.json"
 
 
-def of(fake: Fake, name: str) -> bytes:
+def of(fake: Fake, recording: Recording | str) -> bytes:
     """The snapshot of a recording as a file, with what differs from run to run made the same."""
-    recording = load(name)
+    if isinstance(recording, str):
+        recording = load(recording)
     clock = dt.datetime.fromisoformat(recording.clock).replace(tzinfo=dt.UTC)
     with fake.gateway(recording) as gateway:
         snapshot = collect(targets([gateway.url(recording.user)], {}), 20, utcnow=lambda: clock)

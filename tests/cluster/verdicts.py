@@ -9,6 +9,8 @@ __all__ = ["VERDICTS", "Case"]
 
 _20 = "v20.1.5-to-v20.2.0"
 _21 = "v21.1.11-to-v21.2.0"
+_2112 = "v21.1.2"
+_26 = "v25.4-to-v26.1"
 
 
 @dataclass(frozen=True)
@@ -75,5 +77,79 @@ VERDICTS: Final = (
     # through the old gateway nobody can see the schedules that new nodes may already have
     Case(f"{_20}/05-mixed-one-new-quiet-via-old", "auto", 10, _HIDDEN, step_then="next-node"),
     Case(f"{_20}/06-mixed-as-low", "auto", 11, _HIDDEN),
+    # v21.1.2, started half a minute ago: ranges are still being replicated
+    Case(f"{_2112}/quiet-as-root", "auto", 10,
+         (("range-health", "block"), ("cluster-version", "pass"), ("running-backups", "pass")),
+         step_then="verify"),
+    Case(f"{_2112}/quiet-as-root", "start", 10, (("A-72839", "block"), ("interleaved-tables", "warn")),
+         (*_TO, "v21.2.1")),
+    Case(f"{_2112}/quiet-as-low", "auto", 11, _HIDDEN),
+    # before v23.1 CONTROLJOB does not show what admins own, scheduled backups included
+    Case(f"{_2112}/quiet-as-ctl", "auto", 11, _HIDDEN),
+    Case(f"{_2112}/quiet-as-ctl", "next-node", 11, (("running-backups", "unknown"),),
+         (*_TO, "v21.1.21")),
+    Case(f"{_2112}/backup-as-root", "start", 10, _RUNNING, (*_TO, "v21.2.1")),
+    Case(f"{_2112}/backup-as-root", "start", 0, (("running-backups", "warn"),), (*_TO, "v21.1.21")),
+    Case(f"{_2112}/backup-as-root", "auto", 0, (("range-health", "pass"),), step_then="verify"),
+    Case(f"{_2112}/backup-as-low", "auto", 11, _HIDDEN),
+    Case(f"{_2112}/backup-as-low", "start", 11, (("running-backups", "unknown"),),
+         (*_TO, "v21.1.21")),
+    Case(f"{_2112}/killed-as-root", "next-node", 10,
+         (("node-liveness", "block"), ("quorum-safety", "block"), ("range-health", "block")),
+         (*_TO, "v21.1.21")),
+    Case(f"{_2112}/killed-as-root", "auto", 10, (("node-liveness", "block"),), step_then="verify"),
+    Case(f"{_2112}/decommissioned-as-root", "start", 0,
+         (("decommissioning", "pass"), ("node-liveness", "pass"), ("mixed-version", "pass")),
+         (*_TO, "v21.1.21")),
+    Case(f"{_2112}/decommissioned-as-root", "auto", 0, (("decommissioning", "pass"),),
+         step_then="verify"),
+    # v25.4, started half a minute ago, without a license; a backup is due at midnight
+    Case(f"{_26}/01-uniform-old-quiet-as-root", "auto", 0,
+         (("visibility", "pass"), ("running-backups", "pass"), ("draining", "warn")),
+         step_then="verify"),
+    Case(f"{_26}/01-uniform-old-quiet-as-root", "start", 10,
+         (("license", "block"), ("scheduled-backups", "warn"), ("cluster-version", "pass")),
+         (*_TO, "v26.1.0")),
+    # the four VIEW privileges show what root sees
+    Case(f"{_26}/01-uniform-old-quiet-as-guard", "auto", 0,
+         (("visibility", "pass"), ("running-backups", "pass")), step_then="verify"),
+    Case(f"{_26}/01-uniform-old-quiet-as-guard", "start", 10,
+         (("license", "block"), ("scheduled-backups", "warn")), (*_TO, "v26.1.0")),
+    Case(f"{_26}/01-uniform-old-quiet-as-guard", "start", 0, (("draining", "warn"),),
+         (*_TO, "v25.4.2")),
+    Case(f"{_26}/01-uniform-old-quiet-as-nobody", "auto", 11, _HIDDEN),
+    Case(f"{_26}/01-uniform-old-quiet-as-nobody", "start", 11, (("running-backups", "unknown"),),
+         (*_TO, "v25.4.2")),
+    # CONTROLJOB shows every job, and no node, setting or schedule
+    Case(f"{_26}/01-uniform-old-quiet-as-ctl", "auto", 11, _HIDDEN),
+    Case(f"{_26}/01-uniform-old-quiet-as-ctl", "start", 11,
+         (("running-backups", "pass"), ("scheduled-backups", "unknown"), ("mixed-version", "unknown")),
+         (*_TO, "v25.4.2")),
+    # node 1 has just come back on the new binary
+    Case(f"{_26}/05-mixed-via-new-as-root", "auto", 10,
+         (("draining", "block"), ("mixed-version", "pass"), ("running-backups", "pass")),
+         step_then="next-node"),
+    Case(f"{_26}/05-mixed-via-new-as-root", "rollback", 0, (("cluster-version", "pass"),)),
+    Case(f"{_26}/05-mixed-via-new-as-guard", "auto", 10,
+         (("draining", "block"), ("mixed-version", "pass"), ("running-backups", "pass")),
+         step_then="next-node"),
+    Case(f"{_26}/05-mixed-via-new-as-guard", "finalize", 10, (("mixed-version", "block"),)),
+    # no way to see nodes; what SHOW tells is believed
+    Case(f"{_26}/05-mixed-via-new-gate-off", "auto", 11, _HIDDEN),
+    Case(f"{_26}/05-mixed-via-new-gate-off", "next-node", 11,
+         (("running-backups", "pass"), ("scheduled-backups", "warn"), ("mixed-version", "unknown")),
+         (*_TO, "v26.1.0")),
+    Case(f"{_26}/05-mixed-via-new-gate-off", "finalize", 11, (("mixed-version", "unknown"),)),
+    Case(f"{_26}/06-mixed-backup-running-as-guard", "auto", 10,
+         (("running-backups", "warn"), ("draining", "block")), step_then="next-node"),
+    Case(f"{_26}/09-all-new-unfinalized-as-guard", "auto", 10,
+         (("mixed-version", "pass"), ("draining", "block"), ("running-backups", "pass")),
+         step_then="finalize"),
+    Case(f"{_26}/09-all-new-unfinalized-as-guard", "verify", 10, (("cluster-version", "block"),)),
+    # The server was told to finalize and had not begun: its version is still 25.4.
+    Case(f"{_26}/12-finalized-as-guard", "verify", 10, (("cluster-version", "block"),)),
+    Case(f"{_26}/12-finalized-as-guard", "auto", 10, (("mixed-version", "pass"),),
+         step_then="finalize"),
+    Case(f"{_26}/12-finalized-as-root", "verify", 10, (("cluster-version", "block"),)),
 )  # fmt: skip
 """Every recorded state, what is asked about it, and the exit code."""
