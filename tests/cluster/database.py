@@ -315,7 +315,9 @@ def _functions(connection: psycopg.Connection[Any], recording: Recording) -> Non
         option = admin or recording.user == "ctl"
         _function(connection, "crdb_internal.has_role_option(option text)", "boolean", option)
     else:  # 25.4 and later have neither, and the filter of crdb_internal.jobs as a function
-        _function(connection, "crdb_internal.can_view_job(owner text)", "boolean", closed or _sees(recording))
+        _function(
+            connection, "crdb_internal.can_view_job(owner text)", "boolean", closed or _sees(recording)
+        )
 
 
 def gate(recording: Recording) -> Error | None:

@@ -28,7 +28,7 @@ _REPLAYED = (
 _MAY_NOT_LOOK = ("low", "ctl", "setter", "nobody")
 _UNPRIVILEGED = tuple(name for name in NAMES if load(name).user in _MAY_NOT_LOOK)
 _FIRST = tuple({case.state: case for case in reversed(VERDICTS)}.values())
-"""For each state and user what the table asks first: enough processes; the rest is asked of snapshots."""
+"""For each state and user what the table asks first; the rest is asked of snapshots."""
 _VIEWS = ("VIEWCLUSTERMETADATA", "VIEWCLUSTERSETTING", "VIEWJOB", "VIEWSYSTEMTABLE")
 
 
@@ -118,7 +118,7 @@ _SHOWS_ALL_JOBS = {
 
 
 def _sees_jobs_by(name: str, proof: str) -> Recording:
-    """The recording as a user whose sight of nodes, settings and system tables is granted, and of jobs so."""
+    """The recording as a user who is granted the sight of everything else, and of jobs so."""
     recording = load(name)
     grants, options = _SHOWS_ALL_JOBS[proof]
     held = [view for view in _VIEWS if view != "VIEWJOB"] + list(grants)
@@ -137,11 +137,14 @@ def _sees_jobs_by(name: str, proof: str) -> Recording:
 
 @pytest.mark.parametrize("proof", _SHOWS_ALL_JOBS)
 @pytest.mark.parametrize(
-    "name", [f"v25.4-to-v26.1/{s}-as-guard" for s in ("01-uniform-old-quiet", "06-mixed-backup-running")]
+    "name",
+    [f"v25.4-to-v26.1/{s}-as-guard" for s in ("01-uniform-old-quiet", "06-mixed-backup-running")],
 )
 def test_whatever_shows_every_job_is_believed(fake: Fake, name: str, proof: str) -> None:
     seen = decode(snapshots.of(fake, _sees_jobs_by(name, proof)))
-    root = guard_api.evaluate(load_snapshot(snapshots.path_of(name)), step="next-node", target="v26.1.0")
+    root = guard_api.evaluate(
+        load_snapshot(snapshots.path_of(name)), step="next-node", target="v26.1.0"
+    )
     decision = guard_api.evaluate(seen, step="next-node", target="v26.1.0")
     assert ("visibility", "pass") in {(f.check, f.outcome.value) for f in decision.findings}
     assert [(f.check, f.outcome, f.title) for f in decision.findings] == [
@@ -150,7 +153,8 @@ def test_whatever_shows_every_job_is_believed(fake: Fake, name: str, proof: str)
 
 
 @pytest.mark.parametrize(
-    "name", [f"v25.4-to-v26.1/{s}-as-guard" for s in ("01-uniform-old-quiet", "06-mixed-backup-running")]
+    "name",
+    [f"v25.4-to-v26.1/{s}-as-guard" for s in ("01-uniform-old-quiet", "06-mixed-backup-running")],
 )
 def test_who_is_shown_no_job_of_others_is_asked_for_one_privilege(fake: Fake, name: str) -> None:
     """All VIEW privileges but the one for jobs: the lists are empty, without an error."""
@@ -158,7 +162,9 @@ def test_who_is_shown_no_job_of_others_is_asked_for_one_privilege(fake: Fake, na
     none = {query: recording.table(query).with_rows([]) for query in ("jobs", "show_jobs")}
     seen = decode(snapshots.of(fake, recording.but("none", **none)))
     for step in (s for s in Step if s is not Step.AUTO):
-        decision = guard_api.evaluate(seen, step=step, target="v25.4.1" if step is Step.VERIFY else None)
+        decision = guard_api.evaluate(
+            seen, step=step, target="v25.4.1" if step is Step.VERIFY else None
+        )
         assert decision.verdict is not Verdict.ALLOW
         assert ("visibility", "unknown") in {(f.check, f.outcome.value) for f in decision.findings}
         asked = {line for f in decision.findings for line in f.remedy if line.startswith("GRANT")}
