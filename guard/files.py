@@ -103,11 +103,11 @@ def _bounded(data: bytes, limit: int) -> bytes:
 
 
 def _pour(path: Path, data: bytes) -> None:
-    """Write to a FIFO or a device as long as something takes it."""
+    """Write to a FIFO or a device as long as something takes it, and to the end of an open file."""
     patience = time.monotonic() + _FIFO_PATIENCE_SECONDS
     while True:
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)
             break
         except OSError as error:  # a FIFO that nobody has opened to read, yet
             if error.errno != errno.ENXIO:
@@ -123,13 +123,18 @@ def _pour(path: Path, data: bytes) -> None:
             rest = rest[file.write(rest) or 0 :]
 
 
+def _is_descriptor(path: Path) -> bool:
+    """True for names such as /dev/stdout: links of the system's, which nothing may replace."""
+    return path.is_symlink() and path.absolute().parts[1:2] in (("dev",), ("proc",))
+
+
 def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Write a file whole or not at all: an old file survives a full disk or an interrupt.
 
     Raises:
         OSError: it could not be written; the old file, if any, is untouched.
     """
-    if path.exists() and not path.is_file():  # /dev/stdout, a FIFO: nothing to replace
+    if path.exists() and (not path.is_file() or _is_descriptor(path)):  # a FIFO: nothing to replace
         _pour(path, data)
         return
     import tempfile  # only a run that writes needs it

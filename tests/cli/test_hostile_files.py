@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from guard.cli.commands.policy import TEMPLATE
+from guard.files import write
 from guard.snapshot.file import load_snapshot
 from tests.cli.test_faults import FINAL, NOWHERE
 from tests.cluster.fake import Fake
@@ -200,3 +201,16 @@ def test_a_new_file_is_for_the_owner_alone(tmp_path: Path, mask: int) -> None:
         os.umask(previous)
     assert run.code == 11
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_name_of_the_systems_for_an_open_file_stays_what_it_is(tmp_path: Path) -> None:
+    """As /dev/stdout is, where output goes to a file: the report goes there, nothing is replaced."""
+    file = tmp_path / "log"
+    file.write_text("before\n")
+    with file.open("ab") as opened:
+        name = Path(f"/proc/self/fd/{opened.fileno()}")
+        if not name.is_symlink():
+            pytest.skip("there is no /proc/self/fd here")
+        write(name, b"report\n")
+        assert name.is_symlink()
+    assert file.read_text() == "before\nreport\n"
