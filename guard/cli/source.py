@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,11 +71,12 @@ def take_snapshot(
     from guard.connector.collect import collect
     from guard.connector.errors import UrlError
     from guard.connector.hosts import holds_password, targets
+    from guard.connector.service_file import environment_of_process
 
     if timeout.total_seconds() <= 0:
         usage("--timeout must be positive")
     try:
-        hosts = targets(list(urls or ()), os.environ, certs_dir)
+        hosts = targets(list(urls or ()), environment_of_process(), certs_dir)
     except UrlError as error:
         usage(str(error))
     if any(holds_password(url) for url in urls or ()):
@@ -125,11 +126,12 @@ def within(
             failed.append(error)
 
     thread = threading.Thread(target=run, name="guard-look", daemon=True)
+    end = time.monotonic() + min(seconds + grace, threading.TIMEOUT_MAX)
     with _alarm(seconds + grace + _UNTIL_THE_ALARM):
         thread.start()
         if meanwhile is not None:
             meanwhile()
-        thread.join(min(seconds + grace, threading.TIMEOUT_MAX))
+        thread.join(max(end - time.monotonic(), 0.0))
     if failed:
         raise failed[0]
     if done:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -20,12 +21,22 @@ from guard.connector.errors import UrlError
 from guard.connector.local_files import home
 from guard.files import read_regular
 
-__all__ = ["service_is_read", "service_parameters"]
+__all__ = ["environment_of_process", "service_is_read", "service_parameters"]
 
 _LIMIT: Final = 1 << 16
 # Where PGSYSCONFDIR names none: the directory compiled into psycopg's binary package (Debian's), then
 # those of other builds of libpq.
 _SYSTEM_DIRECTORIES: Final = ("/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc")
+
+
+_taken_away = threading.Lock()
+"""Held while PGSERVICE is out of the environment, which all looks of a process share."""
+
+
+def environment_of_process() -> dict[str, str]:
+    """The environment as it was given, also while another look keeps a part of it from libpq."""
+    with _taken_away:
+        return dict(os.environ)
 
 
 def service_parameters(name: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -58,12 +69,13 @@ def service_parameters(name: str, environment: Mapping[str, str]) -> dict[str, s
 @contextlib.contextmanager
 def service_is_read() -> Iterator[None]:
     """Keep ``PGSERVICE`` from libpq, which would look the service up again, and fill in from it."""
-    name = os.environ.pop("PGSERVICE", None)
-    try:
-        yield
-    finally:
-        if name is not None:
-            os.environ["PGSERVICE"] = name
+    with _taken_away:
+        name = os.environ.pop("PGSERVICE", None)
+        try:
+            yield
+        finally:
+            if name is not None:
+                os.environ["PGSERVICE"] = name
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,17 @@ def test_libpq_does_not_look_the_service_up_again(
         snapshot = collect(targets([], dict(os.environ)), 20)
         assert os.environ["PGSERVICE"] == "mine", "the next look needs it"
     assert isinstance(snapshot.connection, Connection)
+
+
+def test_a_look_beside_it_still_sees_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many clusters looked at together none may miss what its service says, least the sslmode."""
+    monkeypatch.setenv("PGSERVICE", "mine")
+    with ThreadPoolExecutor(1) as other:
+        with service_file.service_is_read():
+            assert "PGSERVICE" not in os.environ
+            seen = other.submit(service_file.environment_of_process)
+            assert not wait([seen], timeout=0.1).done
+        assert seen.result()["PGSERVICE"] == "mine"
 
 
 @pytest.mark.parametrize("sslmode", ["disable", "allow", "prefer", "require", "verify-ca"])
