@@ -25,8 +25,7 @@ _JITTER: Final = 0.5  # so that many guards do not come at once
 class Retry:
     """The tries of one host, by the strategies of tenacity; what waits is the race of all hosts."""
 
-    def __init__(self, longest: float | None = None) -> None:
-        self._longest = LONGEST if longest is None else longest
+    def __init__(self) -> None:
         self._state: RetryCallState | None = None
 
     def next_after(self, now: float) -> float | None:
@@ -44,7 +43,7 @@ class Retry:
             state.start_time = now
             self._state = state
         state.outcome_timestamp = now
-        if tenacity.stop_after_delay(self._longest)(state):
+        if tenacity.stop_after_delay(LONGEST)(state):
             return None
         wait = tenacity.wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
         pause = (wait + tenacity.wait_random(0, _JITTER))(state)
