@@ -119,7 +119,7 @@ def test_only_laid_out_text_has_several_lines(capsys: pytest.CaptureFixture[str]
         (("check",), {"GUARD_URL": "postgresql://h\udcff/"}),
         (("check",), {"PGHOST": "h\udcff"}),
         (("check", "--certs-dir", "\udcff", "--url", "postgresql://h/"), {}),
-        (("check", "--certs-dir", "/proc/1/root/certs", "--url", "postgresql://h/"), {}),
+        (("check", "--certs-dir", "{closed}/certs", "--url", "postgresql://h/"), {}),
         (("check", "--snapshot", "\udcff"), {}),
         (("check", "--policy", "\udcff"), {}),
         (("explain", "\udcff"), {}),
@@ -131,9 +131,12 @@ def test_only_laid_out_text_has_several_lines(capsys: pytest.CaptureFixture[str]
 )
 @fault("bytes that are not UTF-8, endless arguments, a directory one may not enter",
        "usage error, never a traceback", 2, group="Process")  # fmt: skip
-def test_odd_arguments(arguments: tuple[str, ...], env: dict[str, str]) -> Run:
+def test_odd_arguments(arguments: tuple[str, ...], env: dict[str, str], tmp_path: Path) -> Run:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    words = (argument.replace("{closed}", str(closed)) for argument in arguments)
     done = subprocess.run(
-        [*GUARD, *(os.fsencode(argument) for argument in arguments)],
+        [*GUARD, *(os.fsencode(word) for word in words)],
         env={k: os.fsencode(v) for k, v in environment(env).items()},
         capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
