@@ -139,6 +139,25 @@ def test_what_is_replicated_here_is_asked_on_its_primary() -> None:
     assert said(evaluate(unseen, step="finalize"), "virtual-clusters")
 
 
+@pytest.mark.parametrize("target", [None, "v25.2.19"])
+def test_virtual_clusters_are_finalized_after_their_storage_cluster(target: str | None) -> None:
+    tenants = collected(*(model.VirtualClusterRow(virtual_cluster_id=i, active=True) for i in (1, 3)))
+    seen = snapshot(
+        nodes(*["v25.2.19"] * 3), version="25.2", gateway="v25.2.19", virtual_clusters=tenants
+    )
+    [finding] = said(evaluate(seen, step="verify", target=target), "virtual-clusters")
+    assert finding.outcome is Outcome.WARN
+    assert "SET CLUSTER SETTING version = '25.2';" in " ".join(finding.remedy)
+    standby = put(seen, active_jobs=collected(job(5, "REPLICATION STREAM INGESTION")))
+    decision = evaluate(standby, step="verify", target=target)
+    assert "SET CLUSTER SETTING" not in remedies(decision, "virtual-clusters")
+    [patch] = said(evaluate(seen, step="start", target="v25.2.20"), "virtual-clusters")
+    assert patch.outcome is Outcome.NOT_APPLICABLE
+    hidden = put(seen, virtual_clusters=unavailable())
+    [unseen] = said(evaluate(hidden, step="verify", target="v25.2.19"), "virtual-clusters")
+    assert unseen.outcome is Outcome.NOT_APPLICABLE
+
+
 def test_a_way_back_to_an_older_series_promises_no_finalization() -> None:
     seen = snapshot(nodes(*["v23.2.30"] * 3), version="23.2", gateway="v23.2.30")
     decision = evaluate(seen, step="start", target="v23.1.30")

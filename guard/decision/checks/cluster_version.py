@@ -18,7 +18,8 @@ still spreading through the cluster.
 
 The version of a development build (``1000022.1-56``) blocks in every step: such a cluster can never
 be upgraded to a release. Every node older than the cluster version is a contradiction, and UNKNOWN:
-such a binary could not have opened its stores.
+such a binary could not have opened its stores. A version that is not final because a member's
+testing release (alpha, beta, release candidate) ends there is UNKNOWN, and no waiting changes it.
 
 Reads the setting ``version`` (VIEWCLUSTERSETTING from v22.1, admin before) in memory and by SHOW
 CLUSTER SETTING version. Unreadable means UNKNOWN and cannot be waived.
@@ -28,12 +29,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from guard.catalog.hops import no_way_out
 from guard.cluster.finalization import PRESERVE, Finalization, finalize_by_hand
 from guard.decision.check_definition import UPGRADE_DOCS, Check
-from guard.decision.phrases import listed, span
+from guard.decision.phrases import agreeing, listed, span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
-from guard.versions import Series
+from guard.versions import Build, Series
 
 __all__ = ["CHECK"]
 
@@ -86,20 +88,40 @@ def _finding(
     )
 
 
+def _testing_at_rest(situation: Situation) -> tuple[Build, ...]:
+    """The members' testing releases whose own cluster version this is; none if there is none.
+
+    While one member runs such a build nothing can be migrating past it: CockroachDB finalizes only
+    once every member's binary is new enough, and that member's ends here.
+    """
+    here = situation.cluster.version.active.text
+    builds = {n.build for n in situation.cluster.members if n.server_version == here and n.build}
+    return tuple(sorted(build for build in builds if build.is_prerelease))
+
+
+def _testing(situation: Situation, builds: tuple[Build, ...]) -> Finding:
+    series = builds[-1].series
+    forward = (
+        f"Or restart every node on one production release of v{series}; once the cluster version reads "
+        f"{series}: guard check --step verify",
+    )
+    return _finding(
+        situation,
+        Outcome.UNKNOWN,
+        f"{listed(str(build) for build in builds)} {agreeing(len(builds), 'is', 'are')} for testing: "
+        f"the cluster version {situation.cluster.version.active} is its own",
+        "A testing release may end on a version that is not final, so guard cannot judge an upgrade "
+        "from it by the rules for production releases. Waiting changes nothing.",
+        "Take the data that matter into a new cluster on a production release.",
+        *(() if any(no_way_out(build) for build in builds) else forward),
+    )
+
+
 def _migrating(situation: Situation) -> Finding:
     version = situation.cluster.version
-    at_rest = all(
-        n.server_version == version.active.text and n.build is not None and n.build.is_prerelease
-        for n in situation.cluster.members
-    )
-    if at_rest:
-        return _finding(
-            situation,
-            Outcome.UNKNOWN,
-            f"the nodes run a testing release whose cluster version is {version.active}",
-            "Testing releases never report a final version, so guard cannot tell whether an "
-            "upgrade is under way. Do not use them in production.",
-        )
+    testing = _testing_at_rest(situation)
+    if testing:
+        return _testing(situation, testing)
     text = version.detail or f"It reads {version.active}, which is not final."
     if situation.step is Step.ROLLBACK:
         return _finding(

@@ -7,7 +7,7 @@ unfinalized upgrade has not arrived yet.
 
 - start, next-node: block unless the hop is supported, or if the target is older than what runs. A
   cluster on a testing release goes to a production release of its own series before it goes to
-  another one, and from an alpha there is no way at all.
+  another one, and from an alpha there is no way to any production release, its own series' included.
 - rollback: block unless it leads back to the series the cluster came from; where every node is new
   already and no build is named, warn, and say which series to put back.
 
@@ -62,14 +62,14 @@ def run(situation: Situation) -> Iterator[Finding]:
             remedy=("If you want to go back: guard check --step rollback",),
         )
         return
+    testing = _testing(situation, target)
+    if testing is not None:
+        yield testing
+        return
     if target.series == active:
         yield CHECK.finding(
             Outcome.PASS, f"{target} is a patch of the active series v{active}", evidence=evidence
         )
-        return
-    testing = _testing(situation)
-    if testing is not None:
-        yield testing
         return
     answer = situation.catalog.upgrade_allowed(active, target.series)
     outcome = {
@@ -93,29 +93,31 @@ def run(situation: Situation) -> Iterator[Finding]:
     )
 
 
-def _testing(situation: Situation) -> Finding | None:
-    """The objection to leaving a series from one of its testing releases, if a node runs one."""
+def _testing(situation: Situation, target: Build) -> Finding | None:
+    """The objection to leaving a testing release for this target, if a node runs one."""
+    testing = sorted({n.build for n in situation.cluster.members if n.build and n.build.is_prerelease})
+    alphas = [build for build in testing if no_way_out(build)]
+    if alphas and not target.is_prerelease:
+        return CHECK.finding(
+            Outcome.BLOCK,
+            f"{alphas[0]} is an alpha: there is no way from it to {target}",
+            "A cluster that ran an alpha cannot be upgraded to a production release, not even to one "
+            "of the same series.",
+            evidence={"testing": [str(build) for build in alphas]},
+            remedy=("Take the data into a new cluster.",),
+        )
     active = situation.cluster.active_series
-    testing = sorted(
-        {
-            n.build
-            for n in situation.cluster.members
-            if n.build is not None and n.build.series == active and n.build.is_prerelease
-        }
-    )
-    if not testing:
+    leaving = [build for build in testing if build.series == active != target.series]
+    if not leaving:
         return None
-    alpha = any(no_way_out(build) for build in testing)
     newest = situation.catalog.newest_release(active).build
     return CHECK.finding(
         Outcome.BLOCK,
-        f"{testing[0]} is a testing release: it does not go straight to the next series",
-        "A cluster that ran an alpha cannot be upgraded to a production release."
-        if alpha
-        else "A major upgrade starts from a production release.",
-        evidence={"testing": [str(build) for build in testing]},
+        f"{leaving[0]} is a testing release: it does not go straight to the next series",
+        "A major upgrade starts from a production release.",
+        evidence={"testing": [str(build) for build in leaving]},
         remedy=("Take the data into a new cluster.",)
-        if alpha
+        if any(no_way_out(build) for build in leaving)
         else (f"First go to a production release of v{active}: {newest or 'vX.Y.Z'}",),
     )
 

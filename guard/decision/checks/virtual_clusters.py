@@ -4,10 +4,10 @@ Each virtual cluster has a cluster version of its own, and the storage cluster c
 series while one of them is on a series before its own. guard sees that they are there, not their
 versions, which only a connection to each of them tells.
 
-- start, verify: warn if there are any. finalize: UNKNOWN if there are any, or where it could not be
-  looked at. Waive it for the cluster once every virtual cluster was looked at. next-node, rollback: not
-  asked.
-- patch upgrades, targets before v22.1: not applicable.
+- start, verify: warn if there are any; once the storage cluster is final, verify says that each is
+  finalized for itself. finalize: UNKNOWN if there are any, or where it could not be looked at. Waive
+  it for the cluster once every virtual cluster was looked at. next-node, rollback: not asked.
+- patch upgrades but for verify, targets before v22.1: not applicable.
 
 Reads system.tenants (v20.2 and later): admin, or VIEWSYSTEMTABLE from v23.1.11 on.
 """
@@ -31,16 +31,22 @@ __all__ = ["CHECK"]
 
 _SYSTEM: Final = 1
 _SINCE: Final = Series(22, 1)
+_LOOK: Final = (
+    "cockroach sql --url 'postgresql://USER@HOST:26257/?options=-ccluster%3DNAME' "
+    "-e 'SHOW CLUSTER SETTING version;'"
+)
 
 
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding."""
     cluster = situation.cluster
     reached = situation.target.series if situation.target is not None else cluster.active_series
-    if situation.is_patch or reached < _SINCE:
+    section = cluster.snapshot.virtual_clusters
+    arrived = situation.step is Step.VERIFY and not cluster.version.migrating
+    unseen = isinstance(section, Unavailable)
+    if reached < _SINCE or (situation.is_patch and (unseen or not arrived)):
         yield CHECK.finding(Outcome.NOT_APPLICABLE, "virtual clusters do not hold up this step")
         return
-    section = cluster.snapshot.virtual_clusters
     if isinstance(section, Unavailable):
         yield _not_seen(situation, section)
         return
@@ -48,6 +54,9 @@ def run(situation: Situation) -> Iterator[Finding]:
     others = [row for row in rows if row.virtual_cluster_id != _SYSTEM and row.active is not False]
     if not others:
         yield CHECK.finding(Outcome.PASS, "there is no virtual cluster but the system one")
+        return
+    if arrived and _is_final(situation):
+        yield _each_too(cluster, others)
         return
     yield CHECK.finding(
         Outcome.UNKNOWN if situation.step is Step.FINALIZE else Outcome.WARN,
@@ -62,9 +71,33 @@ def run(situation: Situation) -> Iterator[Finding]:
                 if _is_standby(cluster)
                 else ":"
             ),
-            "cockroach sql --url 'postgresql://USER@HOST:26257/?options=-ccluster%3DNAME' "
-            "-e 'SHOW CLUSTER SETTING version;'",
+            _LOOK,
             "When they all are: --accept virtual-clusters --reason 'looked at each'",
+        ),
+    )
+
+
+def _is_final(situation: Situation) -> bool:
+    """True if nothing is left to finalize in the storage cluster."""
+    cluster = situation.cluster
+    return all(n.build is not None and n.build.series == cluster.active_series for n in cluster.members)
+
+
+def _each_too(cluster: Cluster, others: list[VirtualClusterRow]) -> Finding:
+    """The storage cluster has arrived; its virtual clusters go on from there by themselves."""
+    series = cluster.active_series
+    return CHECK.finding(
+        Outcome.WARN,
+        f"{counted(len(others), 'virtual cluster', 'is', 'are')} finalized apart from the storage "
+        f"cluster, which is on {series}",
+        f"Numbers {listed(row.virtual_cluster_id for row in others)}. One that stays behind v{series} "
+        "keeps the storage cluster from its next upgrade.",
+        evidence={"virtual_clusters": [row.virtual_cluster_id for row in others[:50]]},
+        remedy=(
+            "It is finalized on the primary cluster that it is replicated from, and follows."
+            if _is_standby(cluster)
+            else f"In each that is not on it yet: SET CLUSTER SETTING version = '{series}';",
+            _LOOK,
         ),
     )
 

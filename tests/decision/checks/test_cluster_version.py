@@ -84,6 +84,31 @@ def test_a_testing_release_at_rest_is_unknown_and_not_migrating(step: str) -> No
 
 @pytest.mark.parametrize("step", ALL_STEPS)
 @pytest.mark.parametrize(
+    ("testing", "forward"),
+    [("v24.3.0-beta.1", True), ("v24.3.0-rc.1", True), ("v24.3.0-alpha.2", False)],
+)
+def test_leaving_a_testing_release_is_no_finalization(step: str, testing: str, forward: bool) -> None:
+    here = "24.1-upgrading-to-24.3-step-010"
+    nodes = [
+        node(1, "v24.3.0", server_version="24.3"),
+        *(node(i, testing, server_version=here) for i in (2, 3)),
+    ]
+    finding = one("cluster-version", snapshot(nodes, version=here), step, "v24.3.0")
+    assert (finding.outcome, finding.transient) == (UNKNOWN, False)
+    assert testing in finding.title
+    assert any("every node on one production release" in line for line in finding.remedy) is forward
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_a_testing_release_that_is_being_finalized_is_migrating(step: str) -> None:
+    end = "24.1-upgrading-to-24.3-step-010"
+    nodes = [node(i, "v24.3.0-beta.1", server_version=end) for i in (1, 2, 3)]
+    seen = snapshot(nodes, version="24.1-upgrading-to-24.3-step-004")
+    assert outcomes("cluster-version", seen, step, "v24.3.0-beta.1") == [BLOCK]
+
+
+@pytest.mark.parametrize("step", ALL_STEPS)
+@pytest.mark.parametrize(
     "sections",
     [
         {"settings": unavailable(Reason.PRIVILEGE)},

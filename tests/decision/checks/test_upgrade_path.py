@@ -42,6 +42,25 @@ def test_the_series_that_counts_is_the_cluster_versions() -> None:
     assert outcome("next-node", "v22.1.5", ["v21.2.5"] * 3, "21.1")[0] is Outcome.BLOCK
 
 
+@pytest.mark.parametrize("step", ["start", "next-node"])
+@pytest.mark.parametrize(
+    ("running", "version", "target", "expected"),
+    [
+        ("v24.3.0-rc.1", "24.3", "v24.3.0", Outcome.PASS),
+        ("v24.3.0-rc.1", "24.3", "v25.1.5", Outcome.BLOCK),  # first a production release
+        ("v24.3.0-alpha.2", "24.3", "v24.3.0", Outcome.BLOCK),  # no way out, not even here
+        ("v24.3.0-alpha.2", "24.3", "v25.1.5", Outcome.BLOCK),
+        ("v24.3.0-alpha.1", "24.3", "v24.3.0-alpha.2", Outcome.PASS),
+        ("v24.3.0-alpha.1", "24.1-upgrading-to-24.3-step-010", "v24.3.0", Outcome.BLOCK),
+        ("v22.1.0-alpha.1", "22.1", "v22.1.5", Outcome.PASS),  # said of v22.2 and later
+    ],
+)
+def test_a_testing_release_goes_to_its_own_series_and_an_alpha_nowhere(
+    step: str, running: str, version: str, target: str, expected: Outcome
+) -> None:
+    assert outcome(step, target, [running] * 3, version)[0] is expected
+
+
 def test_next_node_without_any_target_is_unknown() -> None:
     taken = snapshot(three("unknown"))
     decision = guard.evaluate(taken, step="next-node", checks=[upgrade_path.CHECK])
