@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from typing import Final
 
 __all__ = ["main"]
+
+_COLLECT_EVERY: Final = 100_000  # objects
 
 
 def main() -> None:
     """Entry point of the ``guard`` console script; never returns."""
+    # What imports build stays: looking for garbage in it took an eighth of the CPU time of a run.
+    gc.set_threshold(_COLLECT_EVERY)
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             # From the first moment on, while the rest is still being imported.

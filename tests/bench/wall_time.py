@@ -60,13 +60,15 @@ from guard.connector.hosts import targets
 module.collect(targets([sys.argv[1]], {}), 30.0)
 open(sys.argv[2], "w").write("\\0".join(sent))
 """
+REPOSITORY = Path(__file__).parents[2]
 AIMS = {"wall": 1.25, "cpu": 1.35}
 
 
 def environment(root: Path) -> dict[str, str]:
     """Byte code is cached, as it is for an installed guard, whatever this shell has set."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPYCACHEPREFIX": str(root / "bytecode")}
+    (root / "bytecode").mkdir()
+    return kept | {"PYTHONPYCACHEPREFIX": str(root / "bytecode"), "PYTHONPATH": str(REPOSITORY)}
 
 
 class Cost(NamedTuple):
@@ -79,7 +81,9 @@ class Cost(NamedTuple):
 def cost(env: dict[str, str], *command: str) -> Cost:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, check=False, env=env)
+    # Not in the repository: whose pyproject.toml would be read and parsed as a policy.
+    away = env["PYTHONPYCACHEPREFIX"]
+    done = subprocess.run(command, capture_output=True, check=False, env=env, cwd=away)
     elapsed = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 10):
