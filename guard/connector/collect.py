@@ -22,7 +22,7 @@ from guard.connector.hosts import Target
 from guard.connector.pipeline import Reply, Rows, TimedOut, ask
 from guard.connector.reach import reach
 from guard.connector.redact import scrub_row
-from guard.connector.refusals import another_statement_may_work, unavailable
+from guard.connector.refusals import another_statement_may_work, may_pass, unavailable
 from guard.connector.rows import PARSERS, MalformedRow, role_options, timestamp
 from guard.connector.session import Session, log_refusals, only_value
 from guard.connector.statements import Statement
@@ -341,8 +341,12 @@ class _Sections:
         return filled
 
     def fill(self, sections: Mapping[str, Sequence[Statement]], log: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Ask round by round until every section is collected or has no statement left."""
+        """Ask round by round until every section is collected or has no statement left.
+
+        What failed in a way that may pass is asked once more.
+        """
         filled: dict[str, Any] = {}
+        repeated: set[Statement] = set()
         waiting = {name: self._candidates(choice) for name, choice in sections.items()}
         for name in [name for name, candidates in waiting.items() if not candidates]:
             filled[name] = self._nothing_to_ask(sections[name])
@@ -354,6 +358,10 @@ class _Sections:
             # What came in time is read, also when others kept guard waiting until the very end.
             reading = self._deadline.or_later(_FOR_READING)
             for (name, statement), answer in zip(batch.items(), answers, strict=True):
+                if may_pass(answer) and statement not in repeated:
+                    repeated.add(statement)
+                    waiting[name].insert(0, statement)
+                    continue
                 section = self._section(name, statement, answer, reading)
                 if isinstance(section, Collected) or not (
                     waiting[name] and another_statement_may_work(answer)

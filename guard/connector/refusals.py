@@ -14,15 +14,26 @@ from guard.snapshot.model import Reason, Unavailable
 from guard.snapshot.privileges import grant_for
 from guard.versions import Build
 
-__all__ = ["another_statement_may_work", "is_unsafe_internals", "unavailable"]
+__all__ = ["another_statement_may_work", "is_unsafe_internals", "may_pass", "unavailable"]
 
 _DRIFT: Final = frozenset({"42703", "42P01", "42883", "42601", "42704", "42804", "22P02"})
+# Transaction rollback, insufficient resources, system error, internal error.
+_PASSING_CLASSES: Final = ("40", "53", "58", "XX")
 _UNSAFE: Final = "crdb_internal and system is restricted"
 
 
 def is_unsafe_internals(refused: Refused) -> bool:
     """True if the server refused because ``allow_unsafe_internals`` is off (26.1 and later)."""
     return refused.sqlstate == "42501" and _UNSAFE in refused.message
+
+
+def may_pass(answer: Reply) -> bool:
+    """True for an error that the same statement may not meet a second time.
+
+    Seen on real servers: ``XX000 referenced descriptor ID 3: descriptor not found`` from a node that
+    started seconds ago, and 40001, which is asking for just that.
+    """
+    return isinstance(answer, Refused) and answer.sqlstate.startswith(_PASSING_CLASSES)
 
 
 def another_statement_may_work(answer: Reply) -> bool:

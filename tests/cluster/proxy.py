@@ -35,6 +35,7 @@ class When(Enum):
 
     ACCEPT = "when the connection is accepted"
     LOGIN = "in the middle of the login"
+    ASKED = "when the statement is asked"
     BEFORE = "before the statement, all earlier ones answered"
     DURING = "in the middle of the statement's answer"
     AFTER = "right after the statement's answer"
@@ -50,6 +51,7 @@ class What(Enum):
     NOT_TEXT = "the values are not UTF-8"
     DELAY = "it arrives late"
     CALL = "something else happens"
+    INSTEAD = "the server is asked something else, once"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Fault:
     connections: int | None = None
     seconds: float = 0.0
     call: Callable[[], None] | None = None
+    sql: str = ""
 
 
 @dataclass(frozen=True)
@@ -310,6 +313,10 @@ class _Link:
     def _rewritten(self, kind: str, message: bytes, text: str) -> bytes:
         replacement = self._proxy.replaced.get(text, text)
         replacement = REWRITTEN.get(replacement, replacement)
+        fault = self._fault(When.ASKED, text)
+        if fault is not None:
+            self._done.add(fault)
+            replacement = fault.sql
         if replacement == text:
             return message
         body = message[5:].replace(text.encode() + b"\0", replacement.encode() + b"\0", 1)

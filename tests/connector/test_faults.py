@@ -603,6 +603,24 @@ def test_one_statement_refused(fake: Fake, query: str, sqlstate: str) -> Run:
     return run
 
 
+_ONCE = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{}', MESSAGE = 'descriptor not found'; END $$"
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "XX000", "53200"])
+@fault("statements fail once in a way that passes", "asks them again, once", 0)
+def test_an_error_that_passes(fake: Fake, sqlstate: str) -> Run:
+    asked = [statements.GOSSIP_NODES, statements.ACTIVE_SYSTEM_JOBS, *statements.FEATURES]
+    once = [Fault(What.INSTEAD, When.ASKED, s.sql, sql=_ONCE.format(sqlstate)) for s in asked]
+    with fake.gateway(FINAL) as gateway:
+        well = check(gateway)
+    with fake.gateway(FINAL, faults=once) as gateway:
+        run = check(gateway)
+        again = [sql for sql in gateway.statements if sql == statements.GOSSIP_NODES.sql]
+    assert len(again) == 2
+    assert run.findings() == well.findings()
+    return run
+
+
 # Clusters that are odd.
 
 

@@ -105,7 +105,7 @@ def test_a_whole_rolling_upgrade(make_cluster: MakeCluster) -> None:
         before = watch.mark
         cluster.sql("RESET CLUSTER SETTING cluster.preserve_downgrade_option")
         # It may take minutes: the killed node's leases of system tables have to run out first.
-        watch.expect("finalizing", "from 21.2", "no way back", since=before)
+        watch.expect("finalizing", "from 21.2", "no way back", since=before, patience=300)
         watch.process.send_signal(signal.SIGINT)
         assert watch.process.wait(timeout=30) == 130
     kinds = {change["kind"] for change in watch.changes}
