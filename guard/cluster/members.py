@@ -77,6 +77,16 @@ class Node(msgspec.Struct, frozen=True):
         return self.liveness in (Liveness.SUSPECT, Liveness.DEAD)
 
     @property
+    def is_leaving(self) -> bool:
+        """True if it is half-way through decommissioning."""
+        return self.membership == "decommissioning"
+
+    @property
+    def is_abandoned(self) -> bool:
+        """True if it is down in the midst of decommissioning: nobody means to start it again."""
+        return self.is_leaving and self.is_down
+
+    @property
     def counts_for_quorum(self) -> bool:
         """True if its replicas can be relied on: live, and not on its way out."""
         return self.liveness is Liveness.LIVE

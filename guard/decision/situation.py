@@ -12,7 +12,7 @@ from guard.cluster.hop import Hop, hop_of, restart_finalizes
 from guard.cluster.members import Node
 from guard.cluster.picture import Cluster
 from guard.cluster.replication import never_enough
-from guard.decision.phrases import counted
+from guard.decision.phrases import counted, listed
 from guard.decision.result import Step
 from guard.versions import Build, Series
 
@@ -85,8 +85,8 @@ class Situation(msgspec.Struct, frozen=True):
             after = after.after_restart(self.node_id, self.target)
         return msgspec.structs.replace(self, step=Step.FINALIZE, cluster=after, node_id=None)
 
-    def decommission(self, nodes: Iterable[Node]) -> str:
-        """The remedy for nodes that are gone for good, all of them in one command.
+    def decommission(self, nodes: Iterable[Node], when: str = "If gone for good") -> str:
+        """The remedy for nodes that are gone for good, all of them in one command, after `when`.
 
         Where the nodes that stay could not hold the copies that zones ask for, a decommission never
         ends, and would block as half-way itself: a new node comes first. While v21.2 and v22.1 are
@@ -104,4 +104,11 @@ class Situation(msgspec.Struct, frozen=True):
             if never_enough(self.cluster, staying)
             else ""
         )
-        return f"If gone for good{first}{old}: cockroach node decommission {ids}"
+        return f"{when}{first}{old}: cockroach node decommission {ids}"
+
+    def finish_decommissioning(self, nodes: Iterable[Node]) -> str:
+        """The remedy for nodes that are half-way through decommissioning, in one command."""
+        going = tuple(nodes)
+        return self.decommission(
+            going, f"Finish the decommissioning of {listed(node.name for node in going)}"
+        )

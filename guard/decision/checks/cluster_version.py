@@ -27,7 +27,9 @@ CLUSTER SETTING version. Unreadable means UNKNOWN and cannot be waived.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
+from typing import Final
 
 from guard.catalog.hops import no_way_out
 from guard.cluster.finalization import PRESERVE, Finalization, finalize_by_hand
@@ -39,7 +41,10 @@ from guard.versions import Build, Series
 
 __all__ = ["CHECK"]
 
-_BY_ITSELF = "Nothing holds it back: CockroachDB finalizes within a minute, once every node is new."
+_BY_ITSELF: Final = (
+    "Nothing holds it back: CockroachDB finalizes within a minute, once every node is new."
+)
+_TAKES: Final = dt.timedelta(days=1)  # seconds, mostly; a failed try is followed by another
 
 
 def run(situation: Situation) -> Iterator[Finding]:
@@ -176,18 +181,21 @@ def _start(situation: Situation, newest: Series | None) -> Finding:
     if not _is_ahead(situation, newest):
         return _at_rest(situation, newest)
     active = situation.cluster.version.active
-    release = Finalization.of(situation.cluster).release(newest)
+    held = Finalization.of(situation.cluster)
+    release = held.release(newest)
     left = _left(situation, newest)
+    why = "" if release else _waits_for(situation, held)
     return _finding(
         situation,
         Outcome.BLOCK,
         f"the previous upgrade was never finalized: binaries v{newest}, cluster version {active}",
-        "A cluster is upgraded by one major version at a time, and the last one is not over.",
+        "A cluster is upgraded by one major version at a time, and the last one is not over."
+        + (f" {why}" if why else ""),
         *left,
         *(
             (f"{'Then finalize' if left else 'Finalize'} it first: {release[0]}", *release[1:])
             if release
-            else (f"Finalize it first. {_BY_ITSELF}",)
+            else _without_hold(situation, held, newest, left)
         ),
         "If you are in the middle of that upgrade, ask with --step next-node or finalize.",
     )
@@ -204,7 +212,7 @@ def _finalize(situation: Situation, newest: Series | None) -> Finding:
         )
     held = Finalization.of(situation.cluster)
     release = held.release(newest)
-    waits = _waits_for(situation, held, newest) if not release else ""
+    waits = _waits_for(situation, held) if not release else ""
     if held.stale and held.by_itself:
         return _finding(
             situation,
@@ -248,13 +256,14 @@ def _rollback(situation: Situation, newest: Series | None) -> Finding:
 
 def _verify(situation: Situation, newest: Series | None) -> Finding:
     active, target = situation.cluster.version.active, situation.target
-    elsewhere = target is not None and target.series != active.series
-    if not (_is_ahead(situation, newest) or elsewhere):
-        return _at_rest(situation, newest)
+    if not _is_ahead(situation, newest):
+        if target is None or target.series == active.series:
+            return _at_rest(situation, newest)
+        return _elsewhere(situation, target, newest)
     held = Finalization.of(situation.cluster)
     release = held.release(newest)
     soon = _all_new(situation) and held.by_itself
-    waits = _waits_for(situation, held, newest) if soon else ""
+    waits = _waits_for(situation, held) if soon else ""
     left = _left(situation, newest)
     return _finding(
         situation,
@@ -267,9 +276,43 @@ def _verify(situation: Situation, newest: Series | None) -> Finding:
             if release
             else ()
         ),
-        *(() if release else _without_hold(situation, held, newest)),
-        transient=soon and not any(each.until is None for each in held.lingering),
+        *(() if release else _without_hold(situation, held, newest, left)),
+        transient=soon
+        and not any(each.until is None for each in held.lingering)
+        and _overdue(situation) is None,
     )
+
+
+def _elsewhere(situation: Situation, target: Build, newest: Series | None) -> Finding:
+    """Binaries and cluster version agree, on another series than the target's."""
+    active = situation.cluster.version.active
+    beyond = target.series < active.series
+    return _finding(
+        situation,
+        Outcome.BLOCK,
+        f"the cluster is on {active} already, beyond {target}"
+        if beyond
+        else f"no node runs v{target.series}: the cluster version is {active}",
+        f"The binaries are of v{newest} as well. "
+        + (
+            "There is no way back from it."
+            if beyond
+            else f"The upgrade to {target} was not carried out."
+        ),
+        f"To verify what runs, name a build of v{active}: --target vX.Y.Z"
+        if beyond
+        else f"If it is still to be made: guard check --step start --target {target}",
+    )
+
+
+def _overdue(situation: Situation) -> dt.timedelta | None:
+    """For how long every node has been new, if that is longer than finalizing by itself takes."""
+    starts = [n.started_at for n in situation.cluster.members]
+    known = [start for start in starts if start is not None]
+    if not _all_new(situation) or len(known) < len(starts):
+        return None
+    since = situation.cluster.now - max(known)
+    return since if since > _TAKES else None
 
 
 def _left(situation: Situation, newest: Series | None) -> tuple[str, ...]:
@@ -281,11 +324,27 @@ def _left(situation: Situation, newest: Series | None) -> tuple[str, ...]:
     ]
     if not old or newest is None:
         return ()
-    return (f"First bring {listed(n.name for n in old)} to v{newest}: guard check --step next-node",)
+    up = listed(n.name for n in old if not n.is_down)
+    down = [n for n in old if n.is_down and not n.is_abandoned]
+    abandoned = [n for n in old if n.is_abandoned]
+    return (
+        *((f"First bring {up} to v{newest}: guard check --step next-node",) if up else ()),
+        *(
+            (
+                f"First start {listed(n.name for n in down)} on v{newest}: CockroachDB waits for every "
+                "member",
+                situation.decommission(down),
+            )
+            if down
+            else ()
+        ),
+        *((situation.finish_decommissioning(abandoned),) if abandoned else ()),
+    )
 
 
-def _waits_for(situation: Situation, held: Finalization, newest: Series | None) -> str:
+def _waits_for(situation: Situation, held: Finalization) -> str:
     """What CockroachDB waits for although every member is new, in words; empty if nothing is seen."""
+    overdue = _overdue(situation)
     parts = []
     for each in held.lingering[:3]:
         left = "" if each.until is None else f"for another {span(each.until - situation.cluster.now)}"
@@ -294,10 +353,27 @@ def _waits_for(situation: Situation, held: Finalization, newest: Series | None) 
             if left
             else f"the status record of {each.node.name}, which has no liveness record, for ever"
         )
-    return f"Automatic finalization waits for {listed(parts)}." if parts else ""
+    if parts:
+        return f"Automatic finalization waits for {listed(parts)}."
+    if overdue is not None:
+        return (
+            f"Nothing holds it back, and every node has been new for {span(overdue)}: automatic "
+            "finalization does not succeed, and a node's log says why."
+        )
+    return ""
 
 
-def _without_hold(situation: Situation, held: Finalization, newest: Series | None) -> tuple[str, ...]:
+def _without_hold(
+    situation: Situation, held: Finalization, newest: Series | None, left: tuple[str, ...]
+) -> tuple[str, ...]:
+    """How an upgrade becomes final that no setting holds back, once `left` is done."""
+    if left:
+        return ("Nothing else holds it back: CockroachDB finalizes within a minute after that.",)
+    if newest is not None and _overdue(situation) is not None and not held.lingering:
+        return (
+            "See why: search a node's log for 'auto_upgrade'",
+            f"Finalize by hand, which says what is in the way: {finalize_by_hand(newest)}",
+        )
     if held.lingering and newest is not None and _all_new(situation):
         names = listed(each.node.name for each in held.lingering)
         return (f"Finalize by hand, which does not wait for {names}: {finalize_by_hand(newest)}",)

@@ -9,20 +9,24 @@ v20.2 or earlier can stay `decommissioning` for ever until the command is run on
 v20.1 has no membership column and cannot tell a decommissioned node from one that died half-way:
 there a decommissioning node that is down and holds no replica counts as decommissioned.
 
-Reads kv_node_liveness and gossip_liveness: admin, or VIEWCLUSTERMETADATA from v23.1.12 on.
+Reads kv_node_liveness and gossip_liveness, and crdb_internal.kv_store_status for the replicas that are
+left: admin, or VIEWCLUSTERMETADATA from v23.1.12 on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from guard.cluster.members import Node
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.phrases import listed
+from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
+from guard.snapshot.model import Collected
 
 __all__ = ["CHECK"]
 
+_TOLD = 5
 _KNOWN = frozenset({"active", "decommissioning", "decommissioned", "unknown"})
 
 
@@ -44,14 +48,20 @@ def run(situation: Situation) -> Iterator[Finding]:
         return
     alive = all(n.is_up for n in half)
     ids = " ".join(str(n.node_id) for n in half)
+    left = _replicas(situation, half)
     yield CHECK.finding(
         Outcome.WARN if situation.step in (Step.ROLLBACK, Step.VERIFY) else Outcome.BLOCK,
         f"{listed(n.name for n in half)} {'is' if len(half) == 1 else 'are'} half-way through "
         "decommissioning",
-        "Its replicas are still moving away." if alive else "It is down and was never finished.",
-        evidence={"nodes": [{"node_id": n.node_id, "liveness": n.liveness} for n in half]},
+        " ".join(_how_far(node, left) for node in half[:_TOLD]),
+        evidence={
+            "nodes": [
+                {"node_id": n.node_id, "liveness": n.liveness, "replicas": left.get(n.node_id)}
+                for n in half
+            ]
+        },
         remedy=(
-            situation.decommission(half).replace("If gone for good", "Finish it", 1),
+            situation.decommission(half, "Finish it"),
             *((f"Or take it back: cockroach node recommission {ids}",) if alive else ()),
         ),
         transient=alive,
@@ -59,10 +69,33 @@ def run(situation: Situation) -> Iterator[Finding]:
     )
 
 
+def _replicas(situation: Situation, nodes: list[Node]) -> dict[int, int]:
+    """How many replicas each node's own stores count, for those that say it."""
+    section = situation.cluster.snapshot.store_status
+    stores = section.rows if isinstance(section, Collected) else ()
+    told: dict[int, int] = {}
+    for store in stores:
+        if store.range_count is not None:
+            told[store.node_id] = told.get(store.node_id, 0) + store.range_count
+    return {n.node_id: told[n.node_id] for n in nodes if n.node_id in told}
+
+
+def _how_far(node: Node, left: dict[int, int]) -> str:
+    """How far a node's decommissioning has come, in a sentence."""
+    if node.is_down:
+        return f"{node.name} is down and was never finished."
+    held = left.get(node.node_id)
+    if held is None:
+        return f"{node.name} lives, and its replicas are still moving away."
+    if not held:
+        return f"{node.name} holds no replica any more: the command only has to be finished."
+    return f"{node.name} still holds {counted(held, 'replica')}, which are moving away."
+
+
 CHECK = Check(
     id="decommissioning",
     title="no node is half-way through decommissioning",
-    reads=("kv_node_liveness", "gossip_liveness"),
+    reads=("kv_node_liveness", "gossip_liveness", "store_status"),
     docs=f"{DOCS}/stable/node-shutdown#decommission-the-node",
     explain=__doc__,
     run=run,

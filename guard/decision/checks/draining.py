@@ -58,25 +58,7 @@ def run(situation: Situation) -> Iterator[Finding]:
     undated = [n for n in live if n.started_at is None]
     unsettled = {n.node_id: why for n in live if (why := _unsettled(situation, n))}
     if draining:
-        yield CHECK.finding(
-            outcome,
-            f"{listed(n.name for n in draining)} {'is' if len(draining) == 1 else 'are'} draining",
-            "A draining node is about to stop, or was drained and left. It ends with the restart, not "
-            "by itself.",
-            evidence={"nodes": [n.node_id for n in draining]},
-            nodes=draining,
-            remedy=(
-                "Wait until it has been restarted and is back, or restart it.",
-                *(
-                    (f"If you are restarting it right now: --node {draining[0].node_id}",)
-                    if situation.step is Step.NEXT_NODE
-                    and len(draining) == 1
-                    and situation.node_id is None
-                    else ()
-                ),
-            ),
-            transient=True,
-        )
+        yield _draining(situation, draining, outcome)
     if unsettled:
         yield CHECK.finding(
             outcome,
@@ -103,6 +85,34 @@ def run(situation: Situation) -> Iterator[Finding]:
             "no node is draining or only just back",
             evidence={"settle_seconds": int(situation.thresholds.settle.total_seconds())},
         )
+
+
+def _draining(situation: Situation, nodes: list[Node], outcome: Outcome) -> Finding:
+    leaving = [n for n in nodes if n.is_leaving]
+    back = len(leaving) < len(nodes)
+    naming_helps = situation.step is Step.NEXT_NODE and situation.node_id is None
+    return CHECK.finding(
+        outcome,
+        f"{listed(n.name for n in nodes)} {'is' if len(nodes) == 1 else 'are'} draining",
+        (
+            "A draining node is about to stop, or was drained and left. It ends with the restart, not "
+            "by itself."
+            if back
+            else "It drains because it is being decommissioned, and that ends it."
+        ),
+        evidence={"nodes": [n.node_id for n in nodes]},
+        nodes=nodes,
+        remedy=(
+            *(("Wait until it has been restarted and is back, or restart it.",) if back else ()),
+            *((situation.finish_decommissioning(leaving),) if leaving else ()),
+            *(
+                (f"If you are restarting it right now: --node {nodes[0].node_id}",)
+                if naming_helps and len(nodes) == 1 and back
+                else ()
+            ),
+        ),
+        transient=True,
+    )
 
 
 CHECK = Check(

@@ -3,7 +3,8 @@
 Members are all nodes that liveness, gossip or node status know, except decommissioned ones, which
 linger in gossip with their old build, and status records without a liveness record. A node whose
 build no table tells, or about which the tables contradict each other, makes the answer UNKNOWN; so
-does one that is older than the cluster version, which cannot be.
+does one that is older than the cluster version, which cannot be, unless it was left half-way through
+decommissioning, where it ended before v20.2.
 
 - start: all members run one build; a mix is the unfinished last rollout, and blocks; a release
   beside a custom build of it (v22.2.19 and v22.2.19-dirty) is a mix.
@@ -117,7 +118,13 @@ def _unknown(situation: Situation, node: Node) -> Finding:
         evidence={"node_id": node.node_id, "build_tag": node.build_tag, "doubt": node.doubt},
         remedy=(
             f"Look at {node.name}: cockroach node status {node.node_id}",
-            *(() if node.is_up else (situation.decommission((node,)),)),
+            *(
+                (situation.finish_decommissioning((node,)),)
+                if node.is_abandoned
+                else (situation.decommission((node,)),)
+                if node.is_down
+                else ()
+            ),
         ),
         transient=node.is_up,
         nodes=(node,),
@@ -130,7 +137,7 @@ def _impossible(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fi
     version = situation.cluster.version
     if version.active.is_development or version.migrating:
         return
-    older = [m for m in known if m.build.series < version.series]
+    older = [m for m in known if m.build.series < version.series and not m.node.is_abandoned]
     if older and len(older) < len(known):  # all of them: cluster-version says so
         yield _finding(
             Outcome.UNKNOWN,
@@ -145,13 +152,25 @@ def _impossible(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fi
 
 def _start(situation: Situation, known: tuple[_Member, ...]) -> Finding:
     first = known[0].build
+    staying = [m for m in known if not m.node.is_abandoned]
+    if len({m.build for m in known}) > 1 and len({m.build for m in staying}) == 1:
+        abandoned = [m for m in known if m.node.is_abandoned]
+        return _finding(
+            Outcome.BLOCK,
+            f"{_names(abandoned)} had another build, and decommissioning "
+            f"{agreeing(len(abandoned), 'it', 'them')} was never finished",
+            known,
+            f"{_described(known)}.",
+            *_into_line(situation, abandoned, ""),
+            about=known,
+        )
     if len({member.build for member in known}) > 1:
         return _finding(
             Outcome.BLOCK,
             "the nodes do not all run the same build: the last rollout is unfinished",
             known,
             f"{_described(known)}.",
-            "Bring every node to one build first.",
+            *_one_build(situation, known, "Bring every node to one build first."),
             "If you are in the middle of this upgrade, ask with --step next-node.",
             about=known,
         )
@@ -183,7 +202,7 @@ def _next_node(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fin
             known,
             f"The upgrade goes from v{hop.source} to v{hop.target.series}, but there is "
             f"{_described(strangers)}.",
-            "Put those nodes on the source or the target build before going on.",
+            *_into_line(situation, strangers, "Put on the source or the target build before going on:"),
             about=strangers,
         )
         return
@@ -226,7 +245,7 @@ def _which_node(situation: Situation, hop: Hop, known: tuple[_Member, ...]) -> F
             "Restarting it gains nothing for the upgrade.",
             about=(named,),
         )
-    left = listed(n.name for n in hop.old)
+    left = listed(n.name for n in hop.old if not n.is_abandoned)
     return _finding(
         Outcome.PASS,
         "every node is on the source or the target series",
@@ -251,7 +270,7 @@ def _finalize(situation: Situation, known: tuple[_Member, ...]) -> Finding:
             f"not every node runs v{series}",
             known,
             f"{_described(known)}. CockroachDB finalizes only when all members run the new series.",
-            f"Restart on v{series} first: {_names(behind)}.",
+            *_into_line(situation, behind, f"Restart on v{series} first:"),
             about=behind,
         )
     if target is not None and all(m.build != target for m in known):
@@ -297,6 +316,25 @@ def _rollback(situation: Situation, known: tuple[_Member, ...]) -> Finding:
     )
 
 
+def _into_line(situation: Situation, odd: Iterable[_Member], otherwise: str) -> Iterator[str]:
+    """What to do about members on the wrong build: one that was left half-decommissioned is let go."""
+    abandoned = [m.node for m in odd if m.node.is_abandoned]
+    staying = [m for m in odd if not m.node.is_abandoned]
+    if staying:
+        yield f"{otherwise} {_names(staying)}."
+    if abandoned:
+        yield situation.finish_decommissioning(abandoned)
+
+
+def _one_build(situation: Situation, odd: Iterable[_Member], otherwise: str) -> Iterator[str]:
+    """The same where nobody can say which build is the wrong one."""
+    abandoned = [m.node for m in odd if m.node.is_abandoned]
+    if len({m.build for m in odd if not m.node.is_abandoned}) > 1 or not abandoned:
+        yield otherwise
+    if abandoned:
+        yield situation.finish_decommissioning(abandoned)
+
+
 def _verify(situation: Situation, known: tuple[_Member, ...]) -> Finding:
     wanted = situation.target
     wrong = [m for m in known if wanted is not None and m.build != wanted]
@@ -306,7 +344,11 @@ def _verify(situation: Situation, known: tuple[_Member, ...]) -> Finding:
             f"not every node runs {wanted or 'the same build'}",
             known,
             f"{_described(known)}.",
-            "Bring every node to the target build.",
+            *(
+                _into_line(situation, wrong, "Bring to the target build:")
+                if wrong
+                else _one_build(situation, known, "Bring every node to one build.")
+            ),
             about=wrong or known,
         )
     return _finding(Outcome.PASS, f"every node runs {known[0].build}", known)

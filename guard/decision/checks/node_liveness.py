@@ -134,12 +134,12 @@ def _running_out(situation: Situation, going: list[Node]) -> Finding:
 def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
     names, now = listed(n.name for n in nodes), situation.cluster.now
     seen = "; ".join(f"{n.name} last seen {age(n.seen_until, now)}" for n in nodes[:5])
-    they = "it is" if len(nodes) == 1 else "they are"
-    had = "it" if len(nodes) == 1 else "they"
-    remedy = [f"Start {names} again, on the build {had} had, and wait until {they} live."]
-    if state is Liveness.DEAD:
-        remedy.append(situation.decommission(nodes))
-    alone = sum(n.is_down for n in situation.cluster.members) == 1
+    abandoned = [n for n in nodes if n.is_abandoned]
+    remedy = [
+        *_start_again(situation, state, [n for n in nodes if not n.is_abandoned]),
+        *((situation.finish_decommissioning(abandoned),) if abandoned else ()),
+    ]
+    alone = sum(n.is_down for n in situation.cluster.members) == 1 and not abandoned
     if situation.step is Step.NEXT_NODE and alone:
         remedy.append(f"If you are restarting it right now: --node {nodes[0].node_id}")
     return CHECK.finding(
@@ -160,6 +160,17 @@ def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
         transient=state is Liveness.SUSPECT,
         nodes=nodes,
     )
+
+
+def _start_again(situation: Situation, state: Liveness, nodes: list[Node]) -> Iterator[str]:
+    """The remedy for nodes that somebody may mean to start again."""
+    if not nodes:
+        return
+    they, had = ("it is", "it") if len(nodes) == 1 else ("they are", "they")
+    names = listed(n.name for n in nodes)
+    yield f"Start {names} again, on the build {had} had, and wait until {they} live."
+    if state is Liveness.DEAD:
+        yield situation.decommission(nodes)
 
 
 CHECK = Check(

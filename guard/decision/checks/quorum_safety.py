@@ -219,12 +219,14 @@ def _by_counting(
 
 
 def _bring_back(situation: Situation, down: list[Node]) -> tuple[str, ...]:
-    gone = [n for n in down if n.is_down]
-    leaving = listed(n.name for n in down if not n.is_down)
+    gone = [n for n in down if n.is_down and not n.is_leaving]
+    going = listed(n.name for n in down if not n.is_down and not n.is_leaving)
+    leaving = [n for n in down if n.is_leaving]
     return (
         *((f"Start {listed(n.name for n in gone)} again and wait until live.",) if gone else ()),
-        *((f"Wait until {leaving} has been restarted and is live.",) if leaving else ()),
+        *((f"Wait until {going} has been restarted and is live.",) if going else ()),
         *((situation.decommission(gone),) if gone and not _may_come_back(gone) else ()),
+        *((situation.finish_decommissioning(leaving),) if leaving else ()),
     )
 
 

@@ -187,7 +187,9 @@ def _not_vouched_for(situation: Situation, counts: _Counts) -> Finding:
         "live replica is counted by no one.",
         evidence=counts.evidence,
         remedy=(
-            f"Start {missing[0].name} again and wait until it is live.",
+            situation.finish_decommissioning([n for n in missing if n.is_abandoned])
+            if all(n.is_abandoned for n in missing)
+            else f"Start {missing[0].name} again and wait until it is live.",
             _about_the_report(situation.cluster),
         ),
         transient=_restless(situation.cluster),
