@@ -32,6 +32,7 @@ from guard.versions import Build, ClusterVersion, Series, VersionError
 __all__ = ["Node", "draw_nodes", "gateway_build", "nodes_missing"]
 
 _STATUS_FRESH: Final = dt.timedelta(seconds=60)  # nodes rewrite their status every 10 s
+_CLOCKS_AGREE: Final = dt.timedelta(minutes=2)  # to half a second; a slow look reads some tables later
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -45,6 +46,7 @@ class Node(msgspec.Struct, frozen=True):
             record and no liveness record: CockroachDB does not count it as a node.
         seen_until: when its liveness record expires or expired.
         fresh: True if its status record was written within a minute; nodes do so every 10 s.
+        ahead: by how much its own times lie after the cluster's clock; zero while that is usual.
     """
 
     node_id: int
@@ -60,6 +62,7 @@ class Node(msgspec.Struct, frozen=True):
     status_at: dt.datetime | None
     seen_until: dt.datetime | None
     fresh: bool
+    ahead: dt.timedelta = dt.timedelta()
 
     @property
     def name(self) -> str:
@@ -187,9 +190,16 @@ def draw_nodes(snapshot: Snapshot, now: dt.datetime) -> tuple[Node, ...]:
                 status_at=status_at,
                 seen_until=seen_until,
                 fresh=fresh,
+                ahead=_ahead(now, status_at, seen_until, *started),
             )
         )
     return tuple(nodes)
+
+
+def _ahead(now: dt.datetime, *times: dt.datetime | None) -> dt.timedelta:
+    """By how much the latest of a node's own times lies in the future, if by more than can be."""
+    ahead = max((time - now for time in times if time is not None), default=dt.timedelta())
+    return ahead if ahead > _CLOCKS_AGREE else dt.timedelta()
 
 
 def _by_node(rows: Iterable[Any]) -> dict[int, Any]:

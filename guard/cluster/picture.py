@@ -120,6 +120,7 @@ class Cluster(msgspec.Struct, frozen=True):
             status_at=self.now,
             seen_until=self.now + _RECORD_LASTS,
             fresh=True,
+            ahead=dt.timedelta(),
         )
         nodes = tuple(settled if n is node else n for n in self.nodes)
         return msgspec.structs.replace(self, nodes=nodes, restarted=node)

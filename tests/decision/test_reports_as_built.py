@@ -32,10 +32,9 @@ def nodes(build: str, *ids: int, **how: Any) -> list[Node]:
 
 
 def cluster(members: list[Node], version: str, **how: Any) -> Snapshot:
-    """A cluster seen through its last node."""
-    gossip = members[-1].gossip
-    gateway = (gossip.build_tag if gossip is not None else None) or "v23.1.30"
-    return snapshot(members, version=version, gateway=gateway, **how)
+    """A cluster seen through its newest node."""
+    builds = [n.gossip.build_tag for n in members if n.gossip is not None and n.gossip.build_tag]
+    return snapshot(members, version=version, **({"gateway": max(builds)} | how))
 
 
 def half_gone(node_id: int, build: str, **how: Any) -> Node:
@@ -80,9 +79,37 @@ class Report:
     node: int | None = None
 
 
+def with_clock_ahead(there: Node, by: dt.timedelta) -> Node:
+    """A node that writes its records by a clock that is ahead."""
+    assert there.liveness is not None
+    assert there.liveness.expiration is not None
+    assert there.status is not None
+    assert there.status.updated_at is not None
+    later = msgspec.structs.replace(there.liveness, expiration=there.liveness.expiration + by)
+    status = msgspec.structs.replace(there.status, updated_at=there.status.updated_at + by)
+    return replace(there, liveness=later, status=status)
+
+
+def at_the_address_of(other: int, there: Node) -> Node:
+    """A node that joined anew where another one was."""
+    assert there.gossip is not None
+    assert there.status is not None
+    address = f"10.0.0.{other}:26257"
+    gossip = msgspec.structs.replace(there.gossip, address=address)
+    return replace(there, gossip=gossip, status=msgspec.structs.replace(there.status, address=address))
+
+
 UNFINALIZED_20_2: Final = {PRESERVE: "20.2"}
 N1_LEFT: Final = half_gone(1, "v20.1.17", tables=("liveness",))
 N4_LEFT: Final = half_gone(4, "v19.2.2", tables=("liveness", "status"))
+
+FIVE: Final = (*nodes("v22.1.9-dirty", 1, 2, 5), *nodes("v22.1.9-dirty", 3, 4, state="dead"))
+CRASHING: Final = (*nodes("v20.2.7", 1, 2), node(3, "v20.2.7", state="dead"))
+FORWARD_CLOCK: Final = with_clock_ahead(node(3, "v21.2.2"), dt.timedelta(minutes=14))
+
+TWO: Final = nodes("v21.2.2", 2, 3)
+TWO_OLD: Final = nodes("v21.2.9", 2, 3)
+GONE: Final = "decommissioned"
 
 REPORTS: Final = (
     # 21.1.11 to 21.2.0 "is too old for running version": the upgrade to 21.1 was never finalized
@@ -159,6 +186,78 @@ REPORTS: Final = (
         *("next-node", "v20.2.19", BLOCK, "decommissioning"),
         says=("n4 holds no replica any more",),
         never=("moving away",),
+    ),
+    # two of five did not come up for their clocks; naming one of them excuses it, not the other
+    Report(
+        "omicron#7668",
+        cluster([*FIVE], "22.1", gateway="v22.1.9-dirty"),
+        *("next-node", "v22.1.22", BLOCK, "node-liveness"),
+        node=4,
+        says=("n3 is dead", "Starting n4, which is down as well, costs no quorum"),
+        never=("Another restart now",),
+    ),
+    Report(
+        "#73366",
+        cluster([*nodes("v21.2.2", 1, 2), FORWARD_CLOCK], "21.2"),
+        *("start", "v21.2.17", UNKNOWN, "node-liveness"),
+        says=("the clock of n3 is ahead", "14 min"),
+    ),
+    Report(
+        "#73366, looked at through the node that is behind",
+        cluster(
+            [node(1, "v21.2.2"), *(with_clock_ahead(n, dt.timedelta(hours=2)) for n in TWO)], "21.2"
+        ),
+        *("verify", "v21.2.2", UNKNOWN, "node-liveness"),
+        says=("the clock of n2, n3 is ahead of that of the node guard asked",),
+    ),
+    # a node that lost its disk joined as a new one
+    Report(
+        "#24059",
+        cluster(
+            [node(1, "v21.2.9", state="dead"), at_the_address_of(1, node(4, "v21.2.9")), *TWO_OLD],
+            "21.2",
+        ),
+        *("next-node", "v21.2.17", BLOCK, "node-liveness"),
+        says=("n4 lives at the address of n1", "If its store is left", "cockroach node decommission 1"),
+    ),
+    # the new binary refuses a flag, so the node that is down has the old build in every table
+    Report(
+        "oper#489",
+        cluster([*CRASHING], "20.2", settings=UNFINALIZED_20_2),
+        *("rollback", "v20.2.7", BLOCK, "mixed-version"),
+        node=3,
+        says=("n3 is down and never came up on a newer build", "start it on v20.2.7"),
+    ),
+    Report(
+        "oper#489, one node later",
+        cluster(
+            [node(1, "v20.2.7"), node(2, "v21.1.2", state="dead"), node(3, "v21.1.2")],
+            "20.2",
+            settings=UNFINALIZED_20_2,
+        ),
+        *("rollback", "v20.2.7", ALLOW, "node-liveness"),
+        node=2,
+        says=("Start n2 again, on v20.2.7",),
+        never=("the build it had",),
+    ),
+    Report(
+        "oper#489, one node later",
+        cluster(
+            [node(1, "v20.2.7"), node(2, "v21.1.2", state="dead"), node(3, "v21.1.2")],
+            "20.2",
+            settings=UNFINALIZED_20_2,
+        ),
+        *("rollback", "v20.2.7", ALLOW, "rollout-age"),
+        node=2,
+        says=("Put the new ones back",),
+        never=("Restart the other nodes",),
+    ),
+    Report(
+        "#108563",
+        cluster([*nodes("v23.1.20"), node(4, "v23.1.20", state="dead", membership=GONE)], "23.1"),
+        *("next-node", "v23.1.30", BLOCK, "mixed-version"),
+        node=4,
+        says=("n4: it was decommissioned",),
     ),
     # the operator said that it had upgraded
     Report(

@@ -39,6 +39,8 @@ def restarting(situation: Situation) -> int | None:
 def _unsettled(situation: Situation, node: Node) -> str:
     """Why a live node is not settled yet, and for how long, or an empty text."""
     now, settle = situation.cluster.now, situation.thresholds.settle
+    if node.ahead:  # by another clock: node-liveness says so
+        return ""
     if node.started_at is not None and now - node.started_at < settle:
         left = span(min(settle, node.started_at + settle - now))
         return f"{node.name} started {age(node.started_at, now)}, settled in {left}"

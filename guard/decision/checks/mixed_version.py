@@ -229,9 +229,11 @@ def _has_stray_builds(hop: Hop, known: tuple[_Member, ...]) -> bool:
 def _which_node(situation: Situation, hop: Hop, known: tuple[_Member, ...]) -> Finding:
     members = situation.cluster.members
     if situation.node_id is not None and all(n.node_id != situation.node_id for n in members):
+        gone = any(n.node_id == situation.node_id for n in situation.cluster.nodes)
         return CHECK.finding(
             Outcome.BLOCK,
-            f"there is no member node n{situation.node_id}",
+            f"there is no member node n{situation.node_id}"
+            + (": it was decommissioned, or is a ghost" if gone else ""),
             f"The members are {listed(n.name for n in members)}.",
             evidence={"node_id": situation.node_id},
             remedy=("Check --node: cockroach node status",),
@@ -305,6 +307,7 @@ def _rollback(situation: Situation, known: tuple[_Member, ...]) -> Finding:
             "there is nothing to roll back",
             known,
             f"No node runs anything newer than {target or f'v{active}'}: {_described(known)}.",
+            *_never_came_up(known, target),
             "If the upgrade was finalized there is no way back but a restore.",
         )
     return _finding(
@@ -314,6 +317,17 @@ def _rollback(situation: Situation, known: tuple[_Member, ...]) -> Finding:
         f"{_described(known)}. Put back one node at a time, the way they were upgraded.",
         to_roll_back=[m.node.node_id for m in newer],
     )
+
+
+def _never_came_up(known: Iterable[_Member], target: Build | None) -> Iterator[str]:
+    """A node that is down may have been tried on a newer build: its record tells of its last life."""
+    down = [m for m in known if m.node.is_down and not m.node.is_abandoned]
+    if down:
+        yield (
+            f"{_names(down)} {agreeing(len(down), 'is', 'are')} down and never came up on a newer "
+            f"build: start {agreeing(len(down), 'it', 'them')} on {target or 'the old one'}, which is "
+            "no rollback."
+        )
 
 
 def _into_line(situation: Situation, odd: Iterable[_Member], otherwise: str) -> Iterator[str]:

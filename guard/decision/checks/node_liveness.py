@@ -13,6 +13,10 @@ A node that died a moment ago still passes for live until its record runs out, u
 ``--settle 15s`` looks again after that. A record with less than 2.5 seconds left, while others have
 several more, was not renewed in time: that node may be going, and every step warns.
 
+A node whose own records lie minutes in the future runs by another clock than the node that guard asked:
+whether it is up cannot be told by either, which is UNKNOWN, and at rollback a warning. CockroachDB
+wants clocks to agree within half a second.
+
 A status record without any liveness record is a ghost, left by a node that is gone: it is no member
 and counts nowhere. Every step warns of it, because automatic finalization waits for it for ever;
 ``SET CLUSTER SETTING version`` does not. ``cockroach node decommission`` cannot remove it. A node
@@ -32,7 +36,7 @@ from guard.cluster.finalization import finalize_by_hand
 from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.phrases import age, listed
+from guard.decision.phrases import age, listed, span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -61,13 +65,16 @@ def run(situation: Situation) -> Iterator[Finding]:
         )
     if situation.cluster.ghosts:
         yield _ghosts(situation)
+    ahead = [n for n in members if n.ahead]
+    if ahead:
+        yield _by_another_clock(situation, ahead)
     for state in (Liveness.DEAD, Liveness.SUSPECT):
         nodes = [n for n in down if n.liveness is state]
         if nodes:
             yield _down(situation, state, nodes)
     if going := _going(situation):
         yield _running_out(situation, going)
-    if not (unknown or down or going or situation.cluster.ghosts):
+    if not (unknown or down or going or ahead or situation.cluster.ghosts):
         yield CHECK.finding(
             Outcome.PASS,
             f"all {len(members)} member nodes are live"
@@ -97,6 +104,26 @@ def _ghosts(situation: Situation) -> Finding:
         if ahead and series is not None
         else ("When it is time to finalize, do it by hand: SET CLUSTER SETTING version = 'X.Y';",),
         nodes=ghosts,
+    )
+
+
+def _by_another_clock(situation: Situation, ahead: list[Node]) -> Finding:
+    names = listed(n.name for n in ahead)
+    return CHECK.finding(
+        Outcome.WARN if situation.step is Step.ROLLBACK else Outcome.UNKNOWN,
+        f"the clock of {names} is ahead of that of the node guard asked",
+        "; ".join(f"{n.name}'s records lie {span(n.ahead)} in the future" for n in ahead[:5])
+        + ". One of the clocks is wrong, so whether a node lives cannot be told by its record.",
+        evidence={
+            "nodes": [
+                {"node_id": n.node_id, "seconds_ahead": int(n.ahead.total_seconds())} for n in ahead
+            ]
+        },
+        remedy=(
+            "Compare the clocks of all nodes (chronyc tracking, ntpq -p): they must agree within half "
+            "a second.",
+        ),
+        nodes=ahead,
     )
 
 
@@ -140,6 +167,14 @@ def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
         *((situation.finish_decommissioning(abandoned),) if abandoned else ()),
     ]
     alone = sum(n.is_down for n in situation.cluster.members) == 1 and not abandoned
+    excused = next(
+        (
+            n
+            for n in situation.cluster.members
+            if n.is_down and n not in nodes and n.node_id == situation.node_id
+        ),
+        None,
+    )
     if situation.step is Step.NEXT_NODE and alone:
         remedy.append(f"If you are restarting it right now: --node {nodes[0].node_id}")
     return CHECK.finding(
@@ -149,8 +184,12 @@ def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
         + (
             "CockroachDB cannot finalize while a member node's version cannot be determined."
             if situation.step is Step.FINALIZE
+            else f"Starting {excused.name}, which is down as well, costs no quorum; the upgrade cannot "
+            f"go on before {names} {'is' if len(nodes) == 1 else 'are'} back."
+            if excused is not None
             else "Another restart now could cost ranges their quorum."
-        ),
+        )
+        + _successors(situation, nodes),
         evidence={
             "nodes": [
                 {"node_id": n.node_id, "liveness": n.liveness, "expired": n.seen_until} for n in nodes
@@ -168,9 +207,36 @@ def _start_again(situation: Situation, state: Liveness, nodes: list[Node]) -> It
         return
     they, had = ("it is", "it") if len(nodes) == 1 else ("they are", "they")
     names = listed(n.name for n in nodes)
-    yield f"Start {names} again, on the build {had} had, and wait until {they} live."
+    build = f"the build {had} had"
+    if situation.step is Step.ROLLBACK:
+        build = str(situation.target or "the build to go back to")
+    begin = (
+        f"Start {names}"
+        if not _successors(situation, nodes)
+        else f"If its store is left: start {names}"
+    )
+    yield f"{begin} again, on {build}, and wait until {they} live."
     if state is Liveness.DEAD:
         yield situation.decommission(nodes)
+
+
+def _successors(situation: Situation, nodes: list[Node]) -> str:
+    """Which live nodes have the address of one that is down, in a sentence; empty if none does.
+
+    A node whose disk was lost joins again as a new one, at the old address.
+    """
+    members = situation.cluster.members
+    found = [
+        (old, new)
+        for old in nodes
+        for new in members
+        if new.is_up and old.address is not None and new.address == old.address
+    ]
+    return "".join(
+        f" {new.name} lives at the address of {old.name}: if it is {old.name}, come back without its "
+        f"store, {old.name} never returns."
+        for old, new in found[:3]
+    )
 
 
 CHECK = Check(

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from guard.cluster.rollout import rollout
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.phrases import listed, span
-from guard.decision.result import Finding, Outcome
+from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
 __all__ = ["CHECK"]
@@ -54,6 +54,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         "mixed_for_seconds": int(limits.mixed_for.total_seconds()),
         "unfinalized_for_seconds": int(limits.unfinalized_for.total_seconds()),
     }
+    back = situation.step is Step.ROLLBACK
     too_long = False
     if mixed is not None and mixed > limits.mixed_for:
         too_long = True
@@ -63,7 +64,9 @@ def run(situation: Situation) -> Iterator[Finding]:
             f"{listed(n.name for n in newer)} on the new one, {listed(n.name for n in older)} not yet. "
             f"More than {span(limits.mixed_for)} is longer than an upgrade should stay there.",
             evidence=evidence,
-            remedy=(
+            remedy=("Put the new ones back, each after guard check --step rollback",)
+            if back
+            else (
                 "Restart the other nodes on the new build, each after guard check --step next-node",
                 "Or put the new ones back: guard check --step rollback",
             ),
@@ -76,7 +79,9 @@ def run(situation: Situation) -> Iterator[Finding]:
             f"The cluster version is still {situation.cluster.version.active}. More than "
             f"{span(limits.unfinalized_for)} is longer than the way back should be kept open.",
             evidence=evidence,
-            remedy=("Decide: guard check --step finalize, or guard check --step rollback",),
+            remedy=()
+            if back
+            else ("Decide: guard check --step finalize, or guard check --step rollback",),
         )
     if not too_long:
         yield CHECK.finding(
