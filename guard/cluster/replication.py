@@ -50,12 +50,19 @@ def factors(cluster: Cluster) -> tuple[int, ...] | None:
     return tuple(sorted({row.num_voters or row.num_replicas for row in section.rows}))
 
 
-def never_enough(cluster: Cluster, nodes: int) -> bool:
-    """True if CockroachDB wants more copies of some range than so many nodes can hold."""
+def never_enough(cluster: Cluster, nodes: int, holding: int | None = None) -> bool:
+    """True if CockroachDB wants more copies of some range than nodes can hold.
+
+    Args:
+        cluster: the cluster, for the replication factors.
+        nodes: how many nodes it goes by.
+        holding: how many of them can take a copy; all unless given.
+    """
+    room = nodes if holding is None else holding
     asked = factors(cluster)
     if asked is None:
-        return needed_voters(1000, nodes) > nodes
-    return any(needed_voters(factor, nodes) > nodes for factor in asked)
+        return needed_voters(_LEAST_COPIES, nodes) > room
+    return any(needed_voters(factor, nodes) > room for factor in asked)
 
 
 def report_made_at(cluster: Cluster) -> dt.datetime | None:

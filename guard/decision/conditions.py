@@ -29,7 +29,7 @@ from guard.decision.phrases import listed
 from guard.snapshot.model import Collected, JobRow
 from guard.versions import Series
 
-__all__ = ["Holds", "feature_found", "holds"]
+__all__ = ["Holds", "feature_found", "holds", "unfinished_jobs"]
 
 
 class Holds(msgspec.Struct):
@@ -125,11 +125,7 @@ def _job(cluster: Cluster, condition: JobCondition, evidence: dict[str, Any]) ->
     names = listed(sorted(wanted))
     if condition.high_water == "absent":
         names += " (initial scan)"
-    jobs = [j for j in cluster.active_jobs if j.job_type in wanted or j.job_type is None]
-    if condition.state == "running":
-        jobs = [j for j in jobs if not is_paused(j)]
-    if condition.high_water == "absent":
-        jobs = [j for j in jobs if j.has_high_water is not True]
+    jobs = unfinished_jobs(cluster, condition)
     if condition.state == "any":
         jobs += [j for j in cluster.job_history if j.job_type in wanted]
         if not jobs and _history_is_cut(cluster):
@@ -143,10 +139,21 @@ def _job(cluster: Cluster, condition: JobCondition, evidence: dict[str, Any]) ->
     return Answer.UNKNOWN, f"maybe a {names} job: {listed((job.job_id for job in jobs), 5)}"
 
 
+def unfinished_jobs(cluster: Cluster, condition: JobCondition) -> list[JobRow]:
+    """The jobs that have not ended and that the condition may be about. Raises `NotCollected`."""
+    wanted = set(condition.types)
+    jobs = [j for j in cluster.active_jobs if not wanted or j.job_type in wanted or j.job_type is None]
+    if condition.state == "running":
+        jobs = [j for j in jobs if not is_paused(j)]
+    if condition.high_water == "absent":
+        jobs = [j for j in jobs if j.has_high_water is not True]
+    return jobs
+
+
 def _job_count(
     cluster: Cluster, condition: JobCondition, evidence: dict[str, Any]
 ) -> tuple[Answer, str]:
-    count = len(cluster.active_jobs)
+    count = len(unfinished_jobs(cluster, condition))
     evidence["unfinished_jobs"] = count
     section = cluster.snapshot.active_jobs
     if count >= condition.at_least:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from guard.cluster.jobs import Activity, is_paused, is_stuck, needs_a_person
-from guard.decision.phrases import age
+from guard.decision.phrases import age, counted
 from guard.snapshot.model import JobRow, ScheduleRow
 
 __all__ = [
     "activity_evidence",
     "activity_text",
     "ends_by_itself",
+    "how_many",
     "job_evidence",
     "job_text",
     "schedule_evidence",
@@ -62,6 +63,18 @@ def job_text(job: JobRow, now: dt.datetime) -> str:
     if job.running_status and job.job_type in _TELLING:
         text += f", says: {' '.join(job.running_status.split())[:_SAID]!r}"
     return text
+
+
+def how_many(jobs: Sequence[JobRow], noun: str, now: dt.datetime) -> str:
+    """``1 backup is running``, ``2 restores are paused``: how many there are, and whether they move."""
+    moving = [job for job in jobs if not is_paused(job) and not is_stuck(job, now)]
+    if len(moving) == len(jobs):
+        return f"{counted(len(jobs), noun, 'is', 'are')} running"
+    if all(is_paused(job) for job in jobs):
+        return f"{counted(len(jobs), noun, 'is', 'are')} paused"
+    if not moving and not any(is_paused(job) for job in jobs):
+        return f"{counted(len(jobs), noun, 'is', 'are')} stuck"
+    return f"{counted(len(jobs), noun, 'has', 'have')} not ended"
 
 
 def way_to_end(jobs: Sequence[JobRow], now: dt.datetime) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ import pytest
 
 from guard.decision.engine import evaluate
 from guard.decision.result import Decision, Finding, Outcome, Verdict
-from guard.snapshot.model import Snapshot
-from tests.building import NOW, Node, node, snapshot
+from guard.snapshot import model
+from guard.snapshot.model import Collected, Snapshot
+from tests.building import NOW, Node, collected, job, node, snapshot
 
 ALLOW, BLOCK, UNKNOWN = Verdict.ALLOW, Verdict.BLOCK, Verdict.UNKNOWN
 PRESERVE: Final = "cluster.preserve_downgrade_option"
@@ -99,6 +100,11 @@ def at_the_address_of(other: int, there: Node) -> Node:
     return replace(there, gossip=gossip, status=msgspec.structs.replace(there.status, address=address))
 
 
+def license_of(days: int) -> Collected[Any]:
+    return collected(model.LicenseRow(present=True, kind=None, seconds_left=days * 86_400))
+
+
+PAUSED: Final = [job(100 + i, "SCHEMA CHANGE", "paused", created=ago(60)) for i in range(150)]
 UNFINALIZED_20_2: Final = {PRESERVE: "20.2"}
 N1_LEFT: Final = half_gone(1, "v20.1.17", tables=("liveness",))
 N4_LEFT: Final = half_gone(4, "v19.2.2", tables=("liveness", "status"))
@@ -259,6 +265,80 @@ REPORTS: Final = (
         node=4,
         says=("n4: it was decommissioned",),
     ),
+    # jobs: what stands still is not said to run, and waiting is not advised
+    Report(
+        "docs#8978",
+        cluster(nodes("v20.1.8"), "20.1", jobs=PAUSED),
+        *("start", "v20.2.2", BLOCK, "H-57437"),
+        says=("150 unfinished jobs",),
+    ),
+    Report(
+        "docs#8978",
+        cluster(nodes("v20.1.8"), "20.1", jobs=PAUSED),
+        *("start", "v20.2.19", ALLOW, "schema-changes"),
+        says=("150 schema changes are paused", "Finalizing the upgrade waits"),
+        never=("running", "--wait"),
+    ),
+    Report(
+        "#47110",
+        cluster(nodes("v20.1.0"), "19.2", settings={PRESERVE: "19.2"}, jobs=[job(5, "SCHEMA CHANGE")]),
+        *("rollback", "v19.2.12", ALLOW, "schema-changes"),
+        says=("stand still",),
+        never=("Wait for it", "--wait"),
+    ),
+    Report(
+        "docs#15737",
+        cluster(nodes("v22.2.19"), "22.1", settings={PRESERVE: "22.1"}, jobs=[job(5, "RESTORE")]),
+        *("finalize", None, BLOCK, "restores"),
+        says=("1 restore is running",),
+    ),
+    # on three nodes nothing replaces the copies of the one that is dead
+    Report(
+        "#65170",
+        cluster(
+            [
+                *nodes("v23.1.20", 1, 2, underreplicated_ranges=30),
+                node(3, "v23.1.20", state="dead", underreplicated_ranges=0),
+            ],
+            "23.1",
+        ),
+        *("next-node", "v23.1.30", BLOCK, "range-health"),
+        node=2,
+        says=("too few for all copies", "Start n3 again, or let a new node join."),
+        never=("--wait",),
+    ),
+    Report(
+        "#65170, starting that very node",
+        cluster(
+            [
+                *nodes("v23.1.20", 1, 2, underreplicated_ranges=30),
+                node(3, "v23.1.20", state="dead", underreplicated_ranges=0),
+            ],
+            "23.1",
+        ),
+        *("next-node", "v23.1.30", ALLOW, "range-health"),
+        node=3,
+        says=("Starting the node again is the cure",),
+        never=("--wait",),
+    ),
+    Report(
+        "directus#24616",
+        cluster([node(1, "v24.1.11")], "24.1"),
+        *("verify", None, ALLOW, "license"),
+        says=("throttles",),
+    ),
+    Report(
+        "directus#24616, with a license that ran out",
+        cluster(nodes("v24.3.5"), "24.3", license=license_of(days=-20)),
+        *("start", "v24.3.33", ALLOW, "license"),
+        says=("expired 20 d ago",),
+    ),
+    Report(
+        "directus#24616, with one that is about to",
+        cluster(nodes("v24.3.5"), "24.3", license=license_of(days=3)),
+        *("start", "v24.3.33", ALLOW, "license"),
+        says=("expires in 3 d",),
+    ),
     # the operator said that it had upgraded
     Report(
         "pso#206",
@@ -292,3 +372,15 @@ def test_what_was_reported(report: Report) -> None:
         assert text in said
     for text in report.never:
         assert text not in said
+
+
+def test_a_defect_that_only_jobs_bring_on_is_not_waited_for_where_they_never_end() -> None:
+    """docs#8978: a hundred jobs keep v20.2.2 from starting; 150 that are paused do not end."""
+    for status, ends in (("paused", False), ("running", True)):
+        jobs = [job(100 + i, "SCHEMA CHANGE", status) for i in range(150)]
+        decision = evaluate(
+            cluster(nodes("v20.1.8"), "20.1", jobs=jobs), step="start", target="v20.2.2"
+        )
+        [found] = of(decision, "H-57437")
+        assert found.outcome is Outcome.BLOCK
+        assert found.transient is ends

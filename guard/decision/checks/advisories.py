@@ -33,7 +33,8 @@ from guard.catalog.answers import Answer
 from guard.catalog.bites import Bite, destroys, in_target, on_edges
 from guard.catalog.records import Advisory, JobCondition
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.conditions import feature_found, holds
+from guard.decision.conditions import feature_found, holds, unfinished_jobs
+from guard.decision.job_words import ends_by_itself
 from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
@@ -170,16 +171,19 @@ def _on_edge(situation: Situation, bite: Bite) -> Finding:
         Outcome.WARN if edge.effect == "warn" else outcome,
         f"{judged.why} {bite.reason}.".strip(),
         evidence,
-        transient=certain and _only_a_job(bite),
+        transient=certain and _passes_by_itself(situation, bite),
     )
 
 
-def _only_a_job(bite: Bite) -> bool:
-    """True if a job that ends by itself is what makes the advisory apply."""
+def _passes_by_itself(situation: Situation, bite: Bite) -> bool:
+    """True if jobs that end by themselves are what makes the advisory apply."""
+    cluster = situation.cluster
     return any(
         isinstance(c, JobCondition)
         and c.state != "any"
         and ("CHANGEFEED" not in c.types or c.high_water == "absent")
+        and sum(not ends_by_itself([job], cluster.now) for job in unfinished_jobs(cluster, c))
+        < c.at_least
         for c in bite.conditions
     )
 

@@ -113,11 +113,22 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 def _throttled(build: Build, row: LicenseRow, evidence: dict[str, Any]) -> Finding:
     """A build that is reached without a license, and throttles without one."""
-    if row.present and (row.seconds_left is None or row.seconds_left >= 0):
+    left = dt.timedelta(seconds=row.seconds_left or 0)
+    if row.present and not left:
         return CHECK.finding(Outcome.PASS, "a license is set", evidence=evidence)
+    if row.present and left > dt.timedelta():
+        return CHECK.finding(
+            Outcome.WARN if left < _SOON else Outcome.PASS,
+            f"the license expires in {span(left)}"
+            if left < _SOON
+            else f"a license is set and good for {span(left)}",
+            evidence=evidence,
+            remedy=_GET if left < _SOON else (),
+        )
+    expired = f"the license expired {span(-left)} ago, and " if row.present else ""
     return CHECK.finding(
         Outcome.WARN,
-        f"{build} throttles a cluster without a valid license",
+        f"{expired}{build} throttles a cluster without a valid license",
         "The upgrade can be made without one; when the grace period is over the cluster is throttled "
         "to five concurrent transactions.",
         evidence=evidence,
@@ -150,7 +161,12 @@ def _license(situation: Situation, row: LicenseRow, evidence: dict[str, Any]) ->
     left = dt.timedelta(seconds=row.seconds_left)
     if row.seconds_left < 0:
         return CHECK.finding(
-            bad, f"the license expired {span(-left)} ago", evidence=evidence, remedy=_GET
+            bad,
+            f"the license expired {span(-left)} ago",
+            "From v24.3 on a major upgrade needs a valid one, and without it a cluster is throttled to "
+            "five concurrent transactions once the grace period is over.",
+            evidence=evidence,
+            remedy=_GET,
         )
     if row.seconds_left == 0:
         return CHECK.finding(

@@ -10,12 +10,12 @@ range without quorum causes it, is UNKNOWN as well.
 - start, next-node, finalize, verify: block. rollback: warn, going back may be the cure.
 - next-node with ``--node`` naming a node that is down: warn. Starting it again is the cure.
 
-Under-replication is transient: CockroachDB repairs it, unless nothing has moved for an hour
-(every node up, settled and none leaving): then a zone probably asks for what the nodes cannot give,
-and no waiting helps. Unavailability is transient while a node is restarting. A cluster of one or two
-nodes counts its ranges as under-replicated for ever unless its zones ask for fewer than three copies
-(CockroachDB wants at least three, however few nodes there are), which nobody can fix without more
-nodes: there it is a warning.
+Under-replication is transient: CockroachDB repairs it, unless a node is dead whose copies the live ones
+have no room for, or nothing has moved for an hour (every node up, settled and none leaving): then a
+zone probably asks for what the nodes cannot give, and no waiting helps. Unavailability is transient
+while a node is restarting. A cluster of one or two nodes counts its ranges as under-replicated for ever
+unless its zones ask for fewer than three copies (CockroachDB wants at least three, however few nodes
+there are), which nobody can fix without more nodes: there it is a warning.
 
 The replication report is only asked about unavailable ranges. It takes each zone's factor at its
 word and so calls the system ranges of every three-node cluster, which ask for five copies,
@@ -44,7 +44,7 @@ from guard.cluster.replication import (
 )
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.checks.draining import restarting
-from guard.decision.phrases import age, counted, listed
+from guard.decision.phrases import age, agreeing, counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, StoreStatusRow
@@ -142,6 +142,15 @@ def _never_enough_nodes(cluster: Cluster) -> bool:
     return never_enough(cluster, sum(n.membership == "active" for n in cluster.members))
 
 
+def _no_room_without(cluster: Cluster, dead: list[Node]) -> bool:
+    """True if the live nodes cannot hold the copies that CockroachDB wants.
+
+    It goes by the number of nodes that are not being decommissioned, dead ones included.
+    """
+    active = sum(n.membership == "active" for n in cluster.members)
+    return never_enough(cluster, active, holding=active - len(dead))
+
+
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield findings for unavailable and under-replicated ranges and for what nobody counted."""
     counts = _count(situation)
@@ -225,6 +234,21 @@ def _under_replicated(situation: Situation, counts: _Counts, bad: Outcome) -> Fi
             evidence=counts.evidence,
             remedy=("Add nodes, or lower num_replicas of the zones.",),
         )
+    dead = [n for n in cluster.members if n.liveness is Liveness.DEAD and n.membership == "active"]
+    if not counts.cured and dead and _no_room_without(cluster, dead):
+        return CHECK.finding(
+            bad,
+            f"{counted(counts.under, 'range', 'is', 'are')} under-replicated, and the live nodes are "
+            "too few for all copies",
+            f"{listed(n.name for n in dead)} {agreeing(len(dead), 'is', 'are')} dead, so waiting does "
+            "not help. Another restart could cost these ranges their quorum.",
+            evidence=counts.evidence,
+            remedy=(
+                f"Start {listed(n.name for n in dead)} again, or let a new node join.",
+                situation.decommission(dead),
+            ),
+            nodes=dead,
+        )
     if not counts.cured and _at_rest(cluster):
         return CHECK.finding(
             bad,
@@ -247,8 +271,10 @@ def _under_replicated(situation: Situation, counts: _Counts, bad: Outcome) -> Fi
         if counts.cured
         else "Another restart could cost them their quorum.",
         evidence=counts.evidence,
-        remedy=("Wait until they have caught up, or let guard wait: guard check --wait 20m",),
-        transient=True,
+        remedy=("Start it, and wait until they have caught up before another node is restarted.",)
+        if counts.cured
+        else ("Wait until they have caught up, or let guard wait: guard check --wait 20m",),
+        transient=not counts.cured,
     )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from guard.cluster.jobs import active_jobs_of
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.job_words import ends_by_itself, job_evidence, job_text, way_to_end
+from guard.decision.job_words import ends_by_itself, how_many, job_evidence, job_text, way_to_end
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -31,16 +31,16 @@ def run(situation: Situation) -> Iterator[Finding]:
     now = situation.cluster.now
     jobs = active_jobs_of(situation.cluster, {"RESTORE"})
     evidence = {"jobs": job_evidence(jobs)}
-    count = "1 restore is" if len(jobs) == 1 else f"{len(jobs)} restores are"
+    count = how_many(jobs, "restore", now)
     text = "; ".join(job_text(job, now) for job in jobs[:5])
     if not jobs:
         yield CHECK.finding(Outcome.PASS, "no restore is running", evidence=evidence)
     elif situation.step is Step.VERIFY:
-        yield CHECK.finding(Outcome.PASS, f"{count} running", f"{text}.", evidence=evidence)
+        yield CHECK.finding(Outcome.PASS, count, f"{text}.", evidence=evidence)
     else:
         yield CHECK.finding(
             Outcome.BLOCK,
-            f"{count} running",
+            count,
             f"{text}. Let it end before nodes restart or the upgrade is finalized.",
             evidence=evidence,
             remedy=way_to_end(jobs, now),

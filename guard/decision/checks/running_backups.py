@@ -28,6 +28,7 @@ from guard.decision.check_definition import DOCS, Check
 from guard.decision.job_words import (
     activity_text,
     ends_by_itself,
+    how_many,
     job_evidence,
     job_text,
     way_to_end,
@@ -44,17 +45,17 @@ def run(situation: Situation) -> Iterator[Finding]:
     cluster = situation.cluster
     jobs = active_backups(cluster)
     verify = situation.step is Step.VERIFY
-    count = "1 backup is" if len(jobs) == 1 else f"{len(jobs)} backups are"
+    count = how_many(jobs, "backup", cluster.now)
     text = activity_text(Activity(jobs, ()), cluster.now)
     evidence = {"jobs": job_evidence(jobs)}
     if not jobs:
         yield CHECK.finding(Outcome.PASS, "no backup is running", evidence=evidence)
     elif verify:
-        yield CHECK.finding(Outcome.PASS, f"{count} running", f"{text}.", evidence=evidence)
+        yield CHECK.finding(Outcome.PASS, count, f"{text}.", evidence=evidence)
     else:
         yield CHECK.finding(
             Outcome.WARN,
-            f"{count} running",
+            count,
             f"{text}. A restart of a node that takes part makes the backup retry or fail.",
             evidence=evidence,
             remedy=way_to_end(jobs, cluster.now),

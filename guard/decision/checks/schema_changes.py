@@ -25,7 +25,7 @@ from typing import Final
 from guard.cluster.hop import is_between
 from guard.cluster.jobs import active_jobs_of, is_stuck
 from guard.decision.check_definition import UPGRADE_DOCS, Check
-from guard.decision.job_words import ends_by_itself, job_evidence, job_text, way_to_end
+from guard.decision.job_words import ends_by_itself, how_many, job_evidence, job_text, way_to_end
 from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
@@ -51,6 +51,13 @@ def _servers_own(situation: Situation, job: JobRow) -> bool:
     )
 
 
+def _stand_still(situation: Situation) -> bool:
+    """True if every node runs v20.1 and the upgrade from v19.2 is not final."""
+    cluster = situation.cluster
+    new = all(n.build is not None and n.build.series >= Series(20, 1) for n in cluster.members)
+    return new and is_between(cluster, situation.target, Series(19, 2), Series(20, 1))
+
+
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding by the step's row of the table."""
     cluster, step = situation.cluster, situation.step
@@ -59,13 +66,22 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield CHECK.finding(Outcome.PASS, "no schema change is running")
         return
     stuck = [job for job in jobs if is_stuck(job, cluster.now)]
-    if is_between(cluster, situation.target, Series(19, 2), Series(20, 1)) and step is Step.FINALIZE:
+    if _stand_still(situation) and step is Step.FINALIZE:
         yield _finding(
             situation,
             jobs,
             Outcome.PASS,
             "They stand still until the upgrade to v20.1 is final, and cannot be paused or cancelled: "
             "finalizing is the cure.",
+        )
+    elif _stand_still(situation) and step is Step.ROLLBACK:
+        yield _finding(
+            situation,
+            jobs,
+            Outcome.WARN,
+            "They stand still for as long as every node runs v20.1 and the upgrade is not final, so "
+            "waiting does not end them.",
+            still=True,
         )
     elif step is Step.NEXT_NODE and all(_servers_own(situation, job) for job in jobs):
         yield _finding(
@@ -97,9 +113,17 @@ def run(situation: Situation) -> Iterator[Finding]:
             situation,
             jobs,
             Outcome.WARN,
-            "Better let it end before nodes restart.",
+            _why_it_matters(situation, jobs),
             way_to_end(jobs, cluster.now),
         )
+
+
+def _why_it_matters(situation: Situation, jobs: tuple[JobRow, ...]) -> str:
+    if ends_by_itself(jobs, situation.cluster.now):
+        return "Better let it end before nodes restart."
+    if situation.is_patch or situation.step is Step.ROLLBACK:
+        return "Nodes that restart do not end it."
+    return "Finalizing the upgrade waits until every schema change has ended."
 
 
 def _finding(
@@ -108,15 +132,17 @@ def _finding(
     outcome: Outcome,
     detail: str,
     remedy: tuple[str, ...] = (),
+    *,
+    still: bool = False,
 ) -> Finding:
     now = situation.cluster.now
     return CHECK.finding(
         outcome,
-        f"{'1 schema change is' if len(jobs) == 1 else f'{len(jobs)} schema changes are'} running",
+        how_many(jobs, "schema change", now),
         f"{'; '.join(job_text(job, now) for job in jobs[:5])}. {detail}",
         evidence={"jobs": job_evidence(jobs)},
         remedy=remedy,
-        transient=ends_by_itself(jobs, now),
+        transient=ends_by_itself(jobs, now) and not still,
         jobs=jobs,
     )
 
