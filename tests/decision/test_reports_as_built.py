@@ -17,8 +17,8 @@ import pytest
 from guard.decision.engine import evaluate
 from guard.decision.result import Decision, Finding, Outcome, Verdict
 from guard.snapshot import model
-from guard.snapshot.model import Collected, Snapshot
-from tests.building import NOW, Node, collected, job, node, snapshot
+from guard.snapshot.model import Collected, Reason, Snapshot
+from tests.building import NOW, Node, collected, job, node, put, snapshot, unavailable
 
 ALLOW, BLOCK, UNKNOWN = Verdict.ALLOW, Verdict.BLOCK, Verdict.UNKNOWN
 PRESERVE: Final = "cluster.preserve_downgrade_option"
@@ -104,6 +104,54 @@ def license_of(days: int) -> Collected[Any]:
     return collected(model.LicenseRow(present=True, kind=None, seconds_left=days * 86_400))
 
 
+ZONES: Final = tuple(
+    f"region={region},zone={region}-{zone}"
+    for region in ("us-east1", "us-west1", "europe-west1")
+    for zone in "abc"
+)
+
+
+def regions(down: int | None = None, at_risk: dict[str, int] | None = None) -> Snapshot:
+    """Nine nodes in three regions; those of one region lose quorum with it, as they are meant to."""
+    members = []
+    for i, zone in enumerate(ZONES, start=1):
+        there = node(i, "v23.2.19", state="dead" if i == down else "live")
+        assert there.gossip is not None
+        members.append(replace(there, gossip=msgspec.structs.replace(there.gossip, locality=zone)))
+    made = NOW - dt.timedelta(seconds=30)
+    return cluster(
+        members,
+        "23.2",
+        license=license_of(days=200),
+        zone_replicas=collected(
+            model.ZoneReplicasRow(num_replicas=5, num_voters=3),
+            model.ZoneReplicasRow(num_replicas=5, num_voters=None),
+        ),
+        critical_localities=collected(
+            *(
+                model.CriticalLocalityRow(
+                    zone_id=1, subzone_id=0, locality=name, at_risk_ranges=count, generated=made
+                )
+                for name, count in ({"region=us-east1": 300} | (at_risk or {})).items()
+            )
+        ),
+        replication_stats=collected(
+            model.ReplicationStatsRow(
+                zone_id=1,
+                subzone_id=0,
+                total_ranges=900,
+                unavailable_ranges=0,
+                under_replicated_ranges=40,
+                generated=made,
+            )
+        ),
+    )
+
+
+BROKEN: Final = unavailable(Reason.ERROR, "query-invalid_objects: invalid comment type 8", "XXUUU")
+VIRTUAL: Final = collected(
+    *(model.VirtualClusterRow(virtual_cluster_id=i, active=True) for i in (1, 3))
+)
 PAUSED: Final = [job(100 + i, "SCHEMA CHANGE", "paused", created=ago(60)) for i in range(150)]
 UNFINALIZED_20_2: Final = {PRESERVE: "20.2"}
 N1_LEFT: Final = half_gone(1, "v20.1.17", tables=("liveness",))
@@ -338,6 +386,135 @@ REPORTS: Final = (
         cluster(nodes("v24.3.5"), "24.3", license=license_of(days=3)),
         *("start", "v24.3.33", ALLOW, "license"),
         says=("expires in 3 d",),
+    ),
+    # what the server refuses to finalize for
+    Report(
+        "#145933",
+        cluster(nodes("v24.3.9"), "24.3", license=license_of(days=200), invalid_objects=BROKEN),
+        *("start", "v25.1.10", ALLOW, "invalid-objects"),
+        says=("invalid comment type 8", "would fail the same way"),
+    ),
+    Report(
+        "#145933",
+        cluster(nodes("v25.1.10"), "24.3", license=license_of(days=200), invalid_objects=BROKEN),
+        *("finalize", None, UNKNOWN, "invalid-objects"),
+        says=("would fail the same way",),
+    ),
+    Report(
+        "#110223",
+        cluster(nodes("v24.1.29"), "24.1", license=license_of(days=200), virtual_clusters=VIRTUAL),
+        *("start", "v24.3.33", ALLOW, "virtual-clusters"),
+        says=("Numbers 3",),
+    ),
+    Report(
+        "#127903",
+        cluster(nodes("v23.2.30"), "23.1", settings={PRESERVE: "23.1"}, virtual_clusters=VIRTUAL),
+        *("finalize", None, UNKNOWN, "virtual-clusters"),
+    ),
+    Report(
+        "#148969",
+        cluster(
+            nodes("v25.2.3"),
+            "25.1-upgrading-to-25.2-step-003",
+            license=license_of(days=200),
+            virtual_clusters=VIRTUAL,
+        ),
+        *("verify", "v25.2.3", BLOCK, "cluster-version"),
+    ),
+    # lost in the middle of it: the migration waits for n7
+    Report(
+        "#71054",
+        cluster([*nodes("v21.1.9", 1, 2, 14), node(7, "v21.1.9", state="dead")], "20.2-4"),
+        *("verify", None, BLOCK, "node-liveness"),
+        says=("cockroach node decommission 7",),
+    ),
+    Report(
+        "#160516",
+        put(
+            cluster(
+                [node(1, "v26.1.4", state="suspect"), *nodes("v26.1.4", 2, 3)],
+                "25.4-upgrading-to-26.1-step-003",
+                license=license_of(days=200),
+            ),
+            kv_version=unavailable(Reason.TIMEOUT, "statement timeout", "57014"),
+        ),
+        *("verify", "v26.1.4", BLOCK, "node-liveness"),
+    ),
+    # roads
+    Report(
+        "oper#507",
+        cluster(nodes("v19.2.12"), "19.2"),
+        *("start", "v20.2.19", BLOCK, "upgrade-path"),
+        says=("only from v20.1",),
+    ),
+    Report(
+        "docs#4921",
+        cluster(nodes("v23.1.0-beta.2"), "23.1"),
+        *("start", "v23.2.30", BLOCK, "upgrade-path"),
+        says=("First go to a production release of v23.1",),
+    ),
+    Report(
+        "docs#15666",
+        cluster(nodes("v23.1.0-alpha.4"), "1000022.2-36"),
+        *("start", "v23.1.30", BLOCK, "cluster-version"),
+        says=("development build",),
+        never=("SET CLUSTER SETTING",),
+    ),
+    Report(
+        "docs#16277",
+        cluster(nodes("v22.1.14"), "22.1"),
+        *("start", "v22.2.4", BLOCK, "target-release"),
+        says=("withdrawn", "v22.2.19"),
+    ),
+    Report(
+        "docs#16277, some nodes have it",
+        cluster([node(1, "v22.2.4"), *nodes("v22.1.14", 2, 3)], "22.1", settings={PRESERVE: "22.1"}),
+        *("next-node", "v22.2.19", ALLOW, "mixed-version"),
+        node=2,
+    ),
+    Report(
+        "#106358",
+        cluster(nodes("v22.2.19"), "22.2", jobs=[job(7, "CHANGEFEED")]),
+        *("start", "v23.1.5", BLOCK, "H-106399"),
+    ),
+    Report(
+        "#82309",
+        cluster(nodes("v21.2.17"), "21.2", jobs=[job(7, "CHANGEFEED", "paused", created=ago(30))]),
+        *("start", "v22.1.0", BLOCK, "A-82309"),
+    ),
+    Report(
+        "#113864",
+        cluster(nodes("v23.1.30", started=ago(30)), "22.2", settings={PRESERVE: "22.2"}),
+        *("finalize", None, ALLOW, "rollout-age"),
+        says=("30 d ago",),
+    ),
+    Report(
+        "oper#554",
+        cluster([node(1, "v20.2.19", underreplicated_ranges=40)], "20.2"),
+        *("next-node", "v21.1.21", ALLOW, "auto-finalization"),
+        node=1,
+        says=("no way back after it",),
+    ),
+    # region by region: the report of critical localities tells what another restart costs
+    Report(
+        "docs#7733",
+        regions(),
+        *("next-node", "v23.2.30", ALLOW, "target-release"),
+        node=4,
+    ),
+    Report(
+        "docs#7733, n4 is down and n5 is its neighbour",
+        regions(down=4, at_risk={"region=us-west1,zone=us-west1-b": 120}),
+        *("next-node", "v23.2.30", BLOCK, "quorum-safety"),
+        node=5,
+        says=("120 ranges would lose quorum without n5",),
+    ),
+    Report(
+        "docs#7733, n4 is down and n1 far away",
+        regions(down=4),
+        *("next-node", "v23.2.30", BLOCK, "node-liveness"),
+        node=1,
+        says=("n4 is dead",),
     ),
     # the operator said that it had upgraded
     Report(

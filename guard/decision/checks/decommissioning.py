@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guard.cluster.members import Node
+from guard.cluster.replication import replicas_on
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
-from guard.snapshot.model import Collected
 
 __all__ = ["CHECK"]
 
@@ -48,7 +48,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         return
     alive = all(n.is_up for n in half)
     ids = " ".join(str(n.node_id) for n in half)
-    left = _replicas(situation, half)
+    left = replicas_on(situation.cluster)
     yield CHECK.finding(
         Outcome.WARN if situation.step in (Step.ROLLBACK, Step.VERIFY) else Outcome.BLOCK,
         f"{listed(n.name for n in half)} {'is' if len(half) == 1 else 'are'} half-way through "
@@ -67,17 +67,6 @@ def run(situation: Situation) -> Iterator[Finding]:
         transient=alive,
         nodes=half,
     )
-
-
-def _replicas(situation: Situation, nodes: list[Node]) -> dict[int, int]:
-    """How many replicas each node's own stores count, for those that say it."""
-    section = situation.cluster.snapshot.store_status
-    stores = section.rows if isinstance(section, Collected) else ()
-    told: dict[int, int] = {}
-    for store in stores:
-        if store.range_count is not None:
-            told[store.node_id] = told.get(store.node_id, 0) + store.range_count
-    return {n.node_id: told[n.node_id] for n in nodes if n.node_id in told}
 
 
 def _how_far(node: Node, left: dict[int, int]) -> str:

@@ -5,10 +5,12 @@ gets stuck in a migration instead. Repairing a descriptor needs Cockroach Labs s
 the upgrade starts.
 
 - start: warn, also where it could not be looked at. finalize: block; UNKNOWN where it could not be
-  looked at and the target is v22.2 or later. verify: warn. next-node, rollback: not asked.
+  looked at and the target is v22.2 or later. verify: warn. next-node, rollback: not asked. Where the
+  server fails to list them, it says so: what guard asks is what the server asks itself then.
 
 Reads crdb_internal.invalid_objects (v21.1 and later; no privilege needed, from v26.1 on
-allow_unsafe_internals). Names only, at most 100. Source: cockroach#150865, #83432, #105657.
+allow_unsafe_internals). Names only, at most 100. Source: cockroach#150865, #83432, #105657,
+#145933.
 """
 
 from __future__ import annotations
@@ -61,13 +63,23 @@ def _not_seen(situation: Situation, why: Unavailable) -> Finding:
     refuses = target is None or target.series >= _REFUSES_FROM
     # A look that an older guard took holds no answer; it stops who finalizes, not who restarts a node.
     asked = why.reason is not Reason.NOT_ASKED or situation.cluster.restarted is None
-    if situation.step is Step.FINALIZE and refuses and asked and not situation.is_patch:
+    needed = situation.step is Step.FINALIZE and refuses and asked and not situation.is_patch
+    broken = why.reason is Reason.ERROR
+    if needed and not broken:
         raise NotCollected("invalid_objects", why)
     return CHECK.finding(
-        Outcome.WARN,
-        "invalid objects were not looked at",
-        f"{why.message}. The server may refuse to finalize because of them.",
-        evidence={"reason": why.reason},
+        Outcome.UNKNOWN if needed else Outcome.WARN,
+        "the server fails to list its invalid objects"
+        if broken
+        else "invalid objects were not looked at",
+        f"{why.message}. "
+        + (
+            "It asks itself the same before it finalizes, and would fail the same way."
+            if broken
+            else "The server may refuse to finalize because of them."
+        ),
+        evidence={"reason": why.reason, "sqlstate": why.sqlstate},
+        unseen=needed,
         remedy=why.remedy or ('Look: SELECT * FROM "".crdb_internal.invalid_objects;',),
     )
 

@@ -187,6 +187,8 @@ def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
             else f"Starting {excused.name}, which is down as well, costs no quorum; the upgrade cannot "
             f"go on before {names} {'is' if len(nodes) == 1 else 'are'} back."
             if excused is not None
+            else "CockroachDB counts a node as a member until its decommissioning is finished."
+            if len(abandoned) == len(nodes)
             else "Another restart now could cost ranges their quorum."
         )
         + _successors(situation, nodes),

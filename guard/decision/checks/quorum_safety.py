@@ -11,7 +11,8 @@ Asked for the node that ``--node`` names, or for any one node. Two ways to tell:
 - start, next-node: block if ranges would lose quorum. finalize and verify stop no node.
 - rollback: block if ``--node`` names a node that is up; else warn, since the node that is put back may
   be the one that is down.
-- a draining node is on its way out and counts as down.
+- a draining node is on its way out and counts as down; a decommissioning one without a replica on it
+  does not, for it gets none any more.
 - a cluster of one or two nodes: warn. Its ranges are unavailable while a node restarts, which no
   waiting changes. The same holds for zones that ask for one or two replicas.
 - with ``--node`` naming a node that is down already: pass, there is nothing left to stop.
@@ -32,6 +33,7 @@ from guard.cluster.replication import (
     critical_localities,
     factors,
     needed_voters,
+    replicas_on,
     reports_made_after,
     tolerated_failures,
 )
@@ -57,7 +59,14 @@ def run(situation: Situation) -> Iterator[Finding]:
             remedy=("Check --node: cockroach node status",),
         )
         return
-    down = [n for n in members if not n.counts_for_quorum and n is not named]
+    left = replicas_on(situation.cluster)
+    down = [
+        n
+        for n in members
+        if not n.counts_for_quorum
+        and n is not named
+        and not (n.is_leaving and left.get(n.node_id) == 0)
+    ]
     evidence: dict[str, Any] = {
         "node": situation.node_id,
         "members": len(members),
