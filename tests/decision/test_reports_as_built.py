@@ -91,6 +91,12 @@ def with_clock_ahead(there: Node, by: dt.timedelta) -> Node:
     return replace(there, liveness=later, status=status)
 
 
+def hanging(there: Node) -> Node:
+    assert there.status is not None
+    silent = msgspec.structs.replace(there.status, updated_at=NOW - dt.timedelta(minutes=6))
+    return replace(there, status=silent)
+
+
 def at_the_address_of(other: int, there: Node) -> Node:
     """A node that joined anew where another one was."""
     assert there.gossip is not None
@@ -249,6 +255,23 @@ REPORTS: Final = (
         node=4,
         says=("n3 is dead", "Starting n4, which is down as well, costs no quorum"),
         never=("Another restart now",),
+    ),
+    Report(
+        "omicron#7668, on the way back",
+        cluster([*nodes("v22.2.19", 3, 4, state="dead"), *nodes("v22.1.22", 1, 2, 5)], "22.1"),
+        *("rollback", "v22.1.22", ALLOW, "node-liveness"),
+        node=4,
+        says=("Starting n4 again costs no quorum", "Start n3, n4 again, on v22.1.22"),
+        never=("Another restart now",),
+    ),
+    # a node that lives and hangs: its liveness is renewed, its status is not
+    Report(
+        "#35220, a node hangs",
+        cluster([*nodes("v23.1.20", 1, 2), hanging(node(3, "v23.1.20"))], "23.1"),
+        *("next-node", "v23.1.30", BLOCK, "range-health"),
+        node=2,
+        says=("n3 lives and writes no status",),
+        never=("Start n3 again",),
     ),
     Report(
         "#73366",

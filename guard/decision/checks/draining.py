@@ -28,6 +28,7 @@ from guard.decision.situation import Situation
 
 __all__ = ["CHECK", "restarting"]
 
+_NAMED: Final = 3
 _NEXT_STATUS: Final = dt.timedelta(seconds=10)
 
 
@@ -70,7 +71,14 @@ def run(situation: Situation) -> Iterator[Finding]:
             + f". A node is settled {span(situation.thresholds.settle)} after its start.",
             evidence={"nodes": list(unsettled)},
             nodes=(n for n in live if n.node_id in unsettled),
-            remedy=("Wait, or let guard wait: guard check --wait 5m",),
+            remedy=(
+                "Wait, or let guard wait: guard check --wait 5m",
+                *(
+                    f"If {n.name} writes no status record then either, its log says why."
+                    for n in live[:_NAMED]
+                    if n.node_id in unsettled and not n.fresh
+                ),
+            ),
             transient=True,
         )
     if undated:

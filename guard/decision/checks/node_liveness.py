@@ -167,31 +167,12 @@ def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
         *((situation.finish_decommissioning(abandoned),) if abandoned else ()),
     ]
     alone = sum(n.is_down for n in situation.cluster.members) == 1 and not abandoned
-    excused = next(
-        (
-            n
-            for n in situation.cluster.members
-            if n.is_down and n not in nodes and n.node_id == situation.node_id
-        ),
-        None,
-    )
     if situation.step is Step.NEXT_NODE and alone:
         remedy.append(f"If you are restarting it right now: --node {nodes[0].node_id}")
     return CHECK.finding(
         Outcome.WARN if situation.step is Step.ROLLBACK else Outcome.BLOCK,
         f"{names} {'is' if len(nodes) == 1 else 'are'} {state}",
-        f"{seen}. "
-        + (
-            "CockroachDB cannot finalize while a member node's version cannot be determined."
-            if situation.step is Step.FINALIZE
-            else f"Starting {excused.name}, which is down as well, costs no quorum; the upgrade cannot "
-            f"go on before {names} {'is' if len(nodes) == 1 else 'are'} back."
-            if excused is not None
-            else "CockroachDB counts a node as a member until its decommissioning is finished."
-            if len(abandoned) == len(nodes)
-            else "Another restart now could cost ranges their quorum."
-        )
-        + _successors(situation, nodes),
+        f"{seen}. {_what_that_means(situation, nodes)}{_successors(situation, nodes)}",
         evidence={
             "nodes": [
                 {"node_id": n.node_id, "liveness": n.liveness, "expired": n.seen_until} for n in nodes
@@ -200,6 +181,24 @@ def _down(situation: Situation, state: Liveness, nodes: list[Node]) -> Finding:
         remedy=remedy,
         transient=state is Liveness.SUSPECT,
         nodes=nodes,
+    )
+
+
+def _what_that_means(situation: Situation, nodes: list[Node]) -> str:
+    """What these nodes being down means for the step, in a sentence."""
+    if situation.step is Step.FINALIZE:
+        return "CockroachDB cannot finalize while a member node's version cannot be determined."
+    if all(n.is_abandoned for n in nodes):
+        return "CockroachDB counts a node as a member until its decommissioning is finished."
+    named = next((n for n in situation.cluster.members if n.node_id == situation.node_id), None)
+    if named is None or not named.is_down:
+        return "Another restart now could cost ranges their quorum."
+    if named in nodes:
+        return f"Starting {named.name} again costs no quorum."
+    back = f"{listed(n.name for n in nodes)} {'is' if len(nodes) == 1 else 'are'} back"
+    return (
+        f"Starting {named.name}, which is down as well, costs no quorum; no other node may be "
+        f"restarted before {back}."
     )
 
 

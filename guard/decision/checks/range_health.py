@@ -196,15 +196,23 @@ def _not_vouched_for(situation: Situation, counts: _Counts) -> Finding:
         "live replica is counted by no one.",
         evidence=counts.evidence,
         remedy=(
-            situation.finish_decommissioning([n for n in missing if n.is_abandoned])
-            if all(n.is_abandoned for n in missing)
-            else f"Start {missing[0].name} again and wait until it is live.",
+            _bring_back(situation, missing),
             _about_the_report(situation.cluster),
         ),
         transient=_restless(situation.cluster),
         nodes=missing,
         unseen=not lenient,
     )
+
+
+def _bring_back(situation: Situation, missing: tuple[Node, ...]) -> str:
+    """The remedy for the first node whose ranges nobody vouches for."""
+    if all(n.is_abandoned for n in missing):
+        return situation.finish_decommissioning(missing)
+    first = next(n for n in missing if not n.is_abandoned)
+    if first.is_up:
+        return f"{first.name} lives and writes no status: its log says why."
+    return f"Start {first.name} again and wait until it is live."
 
 
 def _about_the_report(cluster: Cluster) -> str:
