@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
+import re
+from dataclasses import dataclass
 
 import pytest
 
+from guard.decision.checks import ALL
 from guard.decision.engine import evaluate
-from guard.decision.result import Decision, Finding, Outcome
+from guard.decision.result import Decision, Finding, Outcome, Verdict
 from guard.snapshot import model
 from tests.building import NOW, Node, collected, job, node, put, snapshot, unavailable
 
@@ -172,3 +176,87 @@ def test_a_patch_is_not_kept_away_by_what_would_keep_finalization_away() -> None
     for target, outcome in (("v23.1.30", Outcome.WARN), ("v23.2.30", Outcome.BLOCK)):
         decision = evaluate(seen, step="start", target=target)
         assert [f.outcome for f in said(decision, "schema-changes")] == [outcome]
+
+
+@dataclass(frozen=True)
+class There:
+    """A node of a random cluster."""
+
+    build: str
+    state: str
+    membership: str
+
+    @property
+    def up(self) -> bool:
+        return self.state in ("live", "draining")
+
+
+def a_random_cluster(rnd: random.Random, old: str, new: str) -> dict[int, There]:
+    return {
+        node_id: There(
+            rnd.choice((old, new)),
+            rnd.choices(("live", "draining", "suspect", "dead"), (6, 1, 1, 1))[0],
+            rnd.choices(("active", "decommissioning", "decommissioned"), (8, 1, 1))[0],
+        )
+        for node_id in range(1, rnd.choice((1, 2, 3, 3, 4, 5, 7)) + 1)
+    }
+
+
+ADVICE = (
+    # what a line may say of nodes, for which of them it makes no sense, why
+    (r"\b[Ss]tart (n\d+(?:, n\d+)*)", lambda n: n.up, "lives, it cannot be started again"),
+    (r"\b[Ss]tart (n\d+(?:, n\d+)*)", lambda n: n.membership != "active", "was given up"),
+    (r"node decommission ([\d ]+)", lambda n: n.up and n.membership == "active", "lives, it stays"),
+    (r"--node (\d+)", lambda n: n.state == "live", "lives, it is not being restarted"),
+    (r"\b(n\d+)\b", lambda n: n.membership == "decommissioned", "is no member"),
+)
+
+
+def what_cannot_work(line: str, there: dict[int, There]) -> list[str]:
+    """Why a line of advice is no good on this cluster; empty if nothing speaks against it."""
+    return [
+        f"n{one} {why}"
+        for pattern, senseless, why in ADVICE
+        for listed in re.findall(pattern, line)
+        for one in re.findall(r"\d+", listed)
+        if senseless(there[int(one)])
+    ]
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_no_advice_speaks_of_a_node_for_which_it_cannot_work(part: int) -> None:
+    rnd = random.Random(part)
+    checks = tuple(check for check in ALL if check.id not in ("advisories", "changes"))
+    hops = (("v20.2.19", "v21.1.21"), ("v22.1.22", "v22.2.19"), ("v23.1.20", "v23.1.30"))
+    for _ in range(60):
+        old, new = rnd.choice(hops)
+        there = a_random_cluster(rnd, old, new)
+        source = ".".join(old[1:].split(".")[:2])
+        seen = snapshot(
+            [
+                node(
+                    i, n.build, state=n.state, membership=n.membership, range_count=rnd.choice((0, 60))
+                )
+                for i, n in there.items()
+            ],
+            version=source,
+            gateway=new,
+            settings={PRESERVE: rnd.choice(("", source, "20.1"))},
+        )
+        for step, target in (
+            *(("start", new), ("next-node", new), ("finalize", None)),
+            *(("rollback", old), ("verify", new)),
+        ):
+            named = rnd.choice((None, rnd.choice(list(there))))
+            decision = evaluate(seen, step=step, target=target, node=named, checks=checks)
+            for finding in decision.findings:
+                for line in finding.remedy:
+                    assert not what_cannot_work(line, there), (step, finding.check, line, there)
+
+
+def test_where_every_node_was_decommissioned_no_check_is_called_broken() -> None:
+    gone = [node(i, "v23.1.30", state="dead", membership="decommissioned") for i in (1, 2)]
+    decision = evaluate(snapshot(gone, version="23.1"), step="start", target="v23.2.30")
+    assert decision.verdict is not Verdict.ALLOW
+    assert not [f.check for f in decision.findings if "bug in guard" in f.title]
+    assert "there is no member node" in said(decision, "mixed-version")[0].title

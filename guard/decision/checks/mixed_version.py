@@ -74,6 +74,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             yield _unknown(situation, node)
     known = tuple(_Member(node, node.build) for node in members if node.build is not None)
     if not known:
+        yield from () if members else (_nobody(),)
         return
     yield from _impossible(situation, known)
     match situation.step:
@@ -107,6 +108,15 @@ def _finding(
         evidence={"builds": _builds(known), **evidence},
         remedy=remedy,
         nodes=(member.node for member in about),
+    )
+
+
+def _nobody() -> Finding:
+    return CHECK.finding(
+        Outcome.UNKNOWN,
+        "there is no member node: every node that guard sees was decommissioned, or is a ghost",
+        remedy=("Ask through a node that is a member: --url",),
+        unseen=True,
     )
 
 
