@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -202,7 +203,7 @@ def a_random_cluster(rnd: random.Random, old: str, new: str) -> dict[int, There]
     }
 
 
-ADVICE = (
+ADVICE: tuple[tuple[str, Callable[[There], bool], str], ...] = (
     # what a line may say of nodes, for which of them it makes no sense, why
     (r"\b[Ss]tart (n\d+(?:, n\d+)*)", lambda n: n.up, "lives, it cannot be started again"),
     (r"\b[Ss]tart (n\d+(?:, n\d+)*)", lambda n: n.membership != "active", "was given up"),
