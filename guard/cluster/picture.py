@@ -7,6 +7,7 @@ look at becomes unknown and never good news.
 from __future__ import annotations
 
 import datetime as dt
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -34,7 +35,7 @@ _LONG_SETTLED: Final = dt.timedelta(hours=1)
 _RECORD_LASTS: Final = dt.timedelta(seconds=9)
 
 
-class Cluster(msgspec.Struct, frozen=True):
+class Cluster(msgspec.Struct, frozen=True, dict=True):
     """Everything rules ask of a snapshot.
 
     Attributes:
@@ -90,7 +91,7 @@ class Cluster(msgspec.Struct, frozen=True):
             raise self._nodes_missing
         return self.known_members
 
-    @property
+    @cached_property
     def known_members(self) -> tuple[Node, ...]:
         """The member nodes that were seen, whether or not all could be; for display."""
         return tuple(n for n in self.nodes if n.membership not in _NO_MEMBERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,7 +27,7 @@ _OLD_CLI: Final = Series(21, 2)
 _NEW_CLI: Final = Series(22, 1)
 
 
-class Situation(msgspec.Struct, frozen=True):
+class Situation(msgspec.Struct, frozen=True, dict=True):
     """One question: may `step` go ahead on `cluster`?
 
     Attributes:
@@ -44,7 +45,7 @@ class Situation(msgspec.Struct, frozen=True):
     thresholds: Thresholds
     catalog: Catalog
 
-    @property
+    @cached_property  # every advisory asks for it, of every node
     def hop(self) -> Hop | None:
         """The hop to the target, None without a target. Raises `NotCollected`."""
         return None if self.target is None else hop_of(self.cluster, self.target)

@@ -1,6 +1,6 @@
 """``guard check``: the main job."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: Typer would have each of them evaluated twice at every start.
 
 import datetime as dt
 import os
@@ -167,7 +167,7 @@ def check(
     if oldest == NO_LIMIT:
         origin = (*origin, "--max-age none: the age of the snapshot was not asked")
 
-    def further(seen: Snapshot) -> frozenset[str]:
+    def further(seen: "Snapshot") -> frozenset[str]:
         from guard.decision.further_sections import further_sections
 
         return further_sections(seen, step=step, target=wanted, node=node, catalog=catalog)
@@ -225,7 +225,7 @@ def _import_for(output: Format) -> None:
 
 
 def _oldest(
-    snapshot: str | None, debug_zip: str | None, max_age: dt.timedelta | None, rules: Policy
+    snapshot: str | None, debug_zip: str | None, max_age: dt.timedelta | None, rules: "Policy"
 ) -> dt.timedelta | None:
     """How old what was seen may be; None where no age is asked."""
     if snapshot is None and debug_zip is None:
@@ -235,7 +235,7 @@ def _oldest(
     return max_age if max_age is not None else rules.thresholds.max_age
 
 
-def _approved(given: str | None) -> tuple[str | None, Mapping[str, Any] | None]:
+def _approved(given: str | None) -> "tuple[str | None, Mapping[str, Any] | None]":
     """The fingerprint that was approved and, from a report, what it was made of."""
     if given is None:
         return None, None
