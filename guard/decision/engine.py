@@ -7,7 +7,7 @@ could read, becomes an `unknown` finding, and one `unknown` is enough to withhol
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -130,6 +130,7 @@ def evaluate(
         notices += tuple(
             f"{age.reason}: newer ones are unknown to guard" for age in catalog.ages(now) if age.stale
         )
+    findings = tuple(_said_once(findings))
     return Decision(
         verdict=_verdict(findings),
         step=step,
@@ -209,24 +210,35 @@ def _run_all(situation: Situation, checks: Sequence[Check]) -> tuple[Finding, ..
     except NotCollected:
         finalizes = False  # auto-finalization has already reported that it could not look
     if finalizes:
-        findings.extend(_finalize_column(situation.as_finalize(), checks, findings))
+        findings.extend(_finalize_column(situation.as_finalize(), checks))
     return tuple(findings)
 
 
-def _finalize_column(
-    situation: Situation, checks: Sequence[Check], already: Iterable[Finding]
-) -> list[Finding]:
-    """What the finalize column adds when this restart makes the cluster finalize by itself."""
-    known = {(f.check, f.outcome, f.title) for f in already}
-    added = []
+def _finalize_column(situation: Situation, checks: Sequence[Check]) -> Iterator[Finding]:
+    """What the finalize column objects to when this restart makes the cluster finalize by itself."""
     for check in checks:
         if Step.FINALIZE not in check.steps:
             continue
         for finding in _run(check, situation):
-            bad = finding.outcome in (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN)
-            if bad and (finding.check, finding.outcome, finding.title) not in known:
-                added.append(_as_finalize(finding))
-    return added
+            if finding.outcome in (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN):
+                yield _as_finalize(finding)
+
+
+def _said_once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Leave out what the finalize column only says again.
+
+    Told apart once the policy has been applied: a waiver or a severity for one step says nothing of
+    the other column, and what it lets pass here may still stand there.
+    """
+    said: set[tuple[object, ...]] = set()
+    for finding in findings:
+        rests_on = (finding.nodes, finding.jobs, finding.schedules, finding.more)
+        key = (finding.check, finding.outcome, finding.title, *rests_on, finding.waiver is None)
+        if finding.judged_as is None:
+            said.add(key)
+        elif key in said:
+            continue
+        yield finding
 
 
 def _as_finalize(finding: Finding) -> Finding:

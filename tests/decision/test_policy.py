@@ -211,6 +211,8 @@ def test_an_expiry_is_never_taken_from_the_snapshot() -> None:
         ({"node": 3}, {}, 3, True),
         ({"node": 3}, {}, 4, False),
         ({"node": 3}, {}, None, False),
+        ({"node": 3}, {"judged_as": Step.FINALIZE}, 3, False),
+        ({"node": 3}, {"judged_as": Step.FINALIZE, "nodes": (3,)}, 3, True),
         ({"job": 1}, {"jobs": ("1",)}, None, True),
         ({"job": "1"}, {"jobs": ("1",)}, None, True),
         ({"job": 1}, {"jobs": ("1", "2")}, None, False),
@@ -227,6 +229,67 @@ def test_the_scope_limits_a_waiver(
     found = msgspec.structs.replace(finding(), **said)
     decision = judge(waiving(waiver(**scope)), found, node=node)
     assert bool(decision.waived) is counts
+
+
+@pytest.mark.parametrize(
+    ("step", "counts"),
+    [(Step.START, True), (Step.ROLLBACK, True), (Step.FINALIZE, False), (Step.VERIFY, False)],
+)
+def test_a_waiver_of_one_node_does_not_cover_what_restarts_none(step: Step, counts: bool) -> None:
+    check = saying(finding("restores"), check="restores")
+    decision = judge(waiving(waiver("restores", node=3)), checks=(check,), step=step, node=3)
+    assert bool(decision.waived) is counts
+
+
+LAST = b.snapshot(
+    [b.node(1, "v21.2.17"), b.node(2, "v21.2.17"), b.node(3, "v21.1.12")], jobs=[b.job(4, "RESTORE")]
+)
+"""Restarting n3 finalizes, and a RESTORE stands in the way of both."""
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict"),
+    [
+        (Policy(), Verdict.BLOCK),
+        (waiving(waiver("restores", step=Step.NEXT_NODE)), Verdict.BLOCK),
+        (waiving(waiver("restores", step=Step.FINALIZE)), Verdict.BLOCK),
+        (severity("restores", "warn", Step.NEXT_NODE), Verdict.BLOCK),
+        (severity("restores", "warn", Step.FINALIZE), Verdict.BLOCK),
+        (waiving(waiver("restores")), Verdict.ALLOW),
+        (waiving(waiver("restores", job=4)), Verdict.ALLOW),
+        (severity("restores", "warn", Step.NEXT_NODE, Step.FINALIZE), Verdict.ALLOW),
+    ],
+)
+def test_what_two_columns_refuse_is_let_pass_in_both_or_not_at_all(
+    policy: Policy, verdict: Verdict
+) -> None:
+    decision = evaluate(
+        LAST, step="next-node", target="v21.2.17", node=3, policy=policy, now=NOW, catalog=CATALOG
+    )
+    assert decision.verdict is verdict
+    said = [
+        (f.outcome, f.waiver is None, f.judged_as) for f in decision.findings if f.check == "restores"
+    ]
+    assert len({each[:2] for each in said}) == len(said)
+
+
+@pytest.mark.parametrize(
+    ("step", "node", "waived"),
+    [
+        (Step.NEXT_NODE, None, ("mixed-version", "upgrade-path")),
+        (Step.ROLLBACK, 99, ("quorum-safety", "upgrade-path", "mixed-version", "cluster-version")),
+    ],
+)
+def test_no_waiver_stands_in_for_a_target_or_for_a_node(
+    step: Step, node: int | None, waived: tuple[str, ...]
+) -> None:
+    """Where nobody says where it goes, or which node, nothing was judged that could be waived."""
+    policy = waiving(*(waiver(name) for name in waived))
+    target = None if step is Step.NEXT_NODE else "v21.1.10"
+    decision = evaluate(
+        b.snapshot(), step=step, target=target, node=node, policy=policy, now=NOW, catalog=CATALOG
+    )
+    assert decision.verdict is Verdict.UNKNOWN
 
 
 def test_the_first_waiver_that_covers_is_shown_and_the_second_is_no_unused_one() -> None:
@@ -376,6 +439,13 @@ def test_only_allowed_targets(targets: tuple[str, ...] | None, allowed: bool) ->
         said = [f.outcome for f in decision.findings if f.check == "policy-target"]
         assert decision.verdict is (Verdict.ALLOW if allowed else Verdict.BLOCK)
         assert said == ([] if targets is None else [Outcome.PASS if allowed else Outcome.BLOCK])
+
+
+def test_a_custom_build_goes_by_the_name_of_its_release() -> None:
+    policy = Policy(targets=(Build.parse("v22.2.19"),))
+    for tag, allowed in (("v22.2.19-fips", True), ("v22.2.19-dirty", True), ("v22.2.18-dirty", False)):
+        assert policy.allows(Build.parse(tag)) is allowed
+    assert not Policy(targets=(Build.parse("v22.2.19-dirty"),)).allows(Build.parse("v22.2.19"))
 
 
 @pytest.mark.parametrize("step", [Step.FINALIZE, Step.ROLLBACK, Step.VERIFY])

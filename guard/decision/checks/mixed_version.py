@@ -149,14 +149,15 @@ def _impossible(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fi
         return
     older = [m for m in known if m.build.series < version.series and not m.node.is_abandoned]
     if older and len(older) < len(known):  # all of them: cluster-version says so
-        yield _finding(
+        yield CHECK.finding(
             Outcome.UNKNOWN,
             f"{_names(older)} cannot be: older than the cluster version {version.active}",
-            known,
             f"{_described(older)}. A binary of an older series refuses such a store, so what guard "
             "reads of these nodes, or of the cluster version, is not true.",
-            f"Find out what runs there: cockroach node status {older[0].node.node_id}",
-            about=older,
+            evidence={"builds": _builds(known)},
+            remedy=(f"Find out what runs there: cockroach node status {older[0].node.node_id}",),
+            nodes=(member.node for member in older),
+            unseen=True,
         )
 
 
@@ -194,13 +195,14 @@ def _start(situation: Situation, known: tuple[_Member, ...]) -> Finding:
 def _next_node(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Finding]:
     hop = situation.hop
     if hop is None:
-        yield _finding(
+        yield CHECK.finding(
             Outcome.UNKNOWN,
             "the target is unknown",
-            known,
             "No upgrade is visibly under way that would tell it, and whether a node may be restarted "
             "depends on where the upgrade goes.",
-            "Add --target vX.Y.Z",
+            evidence={"builds": _builds(known)},
+            remedy=("Add --target vX.Y.Z",),
+            unseen=True,  # nothing was judged: no waiver stands in for the target
         )
         return
     strangers = [m for m in known if m.build.series not in (hop.source, hop.target.series)]

@@ -57,6 +57,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             Outcome.UNKNOWN,
             f"there is no member node n{situation.node_id}",
             remedy=("Check --node: cockroach node status",),
+            unseen=True,  # nothing was judged: no waiver stands in for the node
         )
         return
     left = replicas_on(situation.cluster)
@@ -72,7 +73,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         "members": len(members),
         "down": [n.node_id for n in down],
     }
-    if named is not None and not named.is_up:
+    if named is not None and named.is_down:
         yield CHECK.finding(
             Outcome.PASS,
             f"{named.name} is down already: starting it again costs no quorum",

@@ -27,6 +27,8 @@ __all__ = ["Ids", "Question", "apply_policy", "problems", "target_finding"]
 
 _UNLISTED: Final = "unlisted-release"
 _OBJECTIONS: Final = (Outcome.WARN, Outcome.BLOCK, Outcome.UNKNOWN)
+_RESTARTS: Final = (Step.START, Step.NEXT_NODE, Step.ROLLBACK)
+"""The steps that restart a node."""
 _LONGEST_WAIVER: Final = dt.timedelta(days=366)
 
 
@@ -246,13 +248,21 @@ def _in_scope(rule: WaiverRule, finding: Finding, question: Question) -> bool:
         return False
     if scope.step is not None and scope.step is not _column(finding, question.step):
         return False
-    if scope.nodes is not None:
-        named = frozenset(finding.nodes)
-        if not named and question.node_id is not None:
-            named = frozenset({question.node_id})
-        if not named or not named <= scope.nodes:
-            return False
+    if scope.nodes is not None and not _only_nodes(finding, question, scope.nodes):
+        return False
     return scope.jobs is None or _only_jobs(finding, scope.jobs)
+
+
+def _only_nodes(finding: Finding, question: Question, allowed: frozenset[int]) -> bool:
+    """True if a finding rests on nodes, all of them allowed.
+
+    One that names no node rests on the one that is restarted. Nothing is restarted to finalize or to
+    verify: those are about the whole cluster, also where the restart of one node finalizes.
+    """
+    named = frozenset(finding.nodes)
+    if not named and question.node_id is not None and _column(finding, question.step) in _RESTARTS:
+        named = frozenset({question.node_id})
+    return bool(named) and named <= allowed
 
 
 def _of_another_cluster(rule: WaiverRule, question: Question) -> bool:

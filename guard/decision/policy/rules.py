@@ -99,7 +99,8 @@ class Scope(Table, frozen=True):
     Attributes:
         cluster: the cluster's id, a UUID in any case.
         step: the step.
-        node: the node (or nodes) a finding names; for one that names none, the node of ``--node``.
+        node: the node (or nodes) a finding names; for one that names none, the node of ``--node``, in
+            the steps that restart it.
         job: the job (or jobs) a finding names; never covers one that names something else as well.
     """
 
@@ -170,11 +171,11 @@ class Policy(msgspec.Struct, frozen=True):
     source: str = ""
 
     def allows(self, target: Build) -> bool:
-        """True if an upgrade may go to this build."""
+        """True if an upgrade may go to this build; a custom build of a release goes by its name."""
         if self.targets is None:
             return True
         return any(
-            target.series == allowed if isinstance(allowed, Series) else target == allowed
+            target.series == allowed if isinstance(allowed, Series) else target.goes_by(allowed)
             for allowed in self.targets
         )
 
