@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from guard.cluster.members import Node
     from guard.decision.situation import Situation
 
-__all__ = ["ALL_STEPS", "DOCS", "UPGRADE_DOCS", "Check"]
+__all__ = ["ALL_STEPS", "DOCS", "NAMED", "UPGRADE_DOCS", "Check"]
 
 ALL_STEPS: Final = (Step.START, Step.NEXT_NODE, Step.FINALIZE, Step.ROLLBACK, Step.VERIFY)
 DOCS: Final = "https://www.cockroachlabs.com/docs"
 UPGRADE_DOCS: Final = f"{DOCS}/stable/upgrade-cockroach-version"
-_NAMED: Final = 50  # jobs and schedules that a finding names one by one
+NAMED: Final = 50
+"""How many jobs, and how many schedules, a finding names one by one."""
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -78,8 +79,8 @@ class Check(msgspec.Struct, frozen=True):
             docs=self.docs,
             transient=transient,
             nodes=tuple(sorted(node.node_id for node in nodes)),
-            jobs=tuple(job_ids[:_NAMED]),
-            schedules=tuple(schedule_ids[:_NAMED]),
-            more=len(job_ids[_NAMED:]) + len(schedule_ids[_NAMED:]),
+            jobs=tuple(job_ids[:NAMED]),
+            schedules=tuple(schedule_ids[:NAMED]),
+            more=len(job_ids[NAMED:]) + len(schedule_ids[NAMED:]),
             unseen=unseen,
         )

@@ -38,12 +38,14 @@ class Holds(msgspec.Struct):
     Attributes:
         why: the reason in sentences.
         evidence: what was read.
+        jobs: ids of all the jobs it rests on.
         conclusive: the one that does not hold cannot come to hold on the affected builds either.
     """
 
     answer: Answer = Answer.YES
     why: str = ""
     evidence: dict[str, Any] = msgspec.field(default_factory=dict)
+    jobs: list[str] = msgspec.field(default_factory=list)
     conclusive: bool = False
 
 
@@ -53,7 +55,7 @@ def holds(cluster: Cluster, conditions: Iterable[Condition]) -> Holds:
     judged = Holds()
     for condition in conditions:
         try:
-            answer, why = _holds(cluster, condition, judged.evidence)
+            answer, why = _holds(cluster, condition, judged)
         except NotCollected as missing:
             answer = Answer.UNKNOWN
             why = f"{missing.section} could not be read: {missing.why.message}"
@@ -76,12 +78,13 @@ def _sentence(text: str) -> str:
     return begun if begun.endswith((".", "?")) else f"{begun}."
 
 
-def _holds(cluster: Cluster, condition: Condition, evidence: dict[str, Any]) -> tuple[Answer, str]:
+def _holds(cluster: Cluster, condition: Condition, judged: Holds) -> tuple[Answer, str]:
+    evidence = judged.evidence
     match condition:
         case SettingCondition():
             return _setting(cluster, condition, evidence)
         case JobCondition():
-            return _job(cluster, condition, evidence)
+            return _job(cluster, condition, judged)
         case ScheduleCondition(label_prefix=prefix):
             return _feature(cluster, prefix, prefix, evidence)
         case FeatureCondition(name=name, what=what):
@@ -118,9 +121,9 @@ def _setting(
     return (Answer.YES if applies else Answer.NO), f"{condition.name} is {value!r}"
 
 
-def _job(cluster: Cluster, condition: JobCondition, evidence: dict[str, Any]) -> tuple[Answer, str]:
+def _job(cluster: Cluster, condition: JobCondition, judged: Holds) -> tuple[Answer, str]:
     if not condition.types:
-        return _job_count(cluster, condition, evidence)
+        return _job_count(cluster, condition, judged.evidence)
     wanted = set(condition.types)
     names = listed(sorted(wanted))
     if condition.high_water == "absent":
@@ -132,7 +135,10 @@ def _job(cluster: Cluster, condition: JobCondition, evidence: dict[str, Any]) ->
             return Answer.UNKNOWN, f"no {names} job among the newest, older ones were not looked at"
     if not jobs:
         return Answer.NO, f"there is no {names} job"
-    evidence["jobs"] = [str(job.job_id) for job in jobs[:50]]
+    ids = [str(job.job_id) for job in jobs]
+    if condition.state != "any" or not _history_is_cut(cluster):  # else there may be more of them
+        judged.jobs += [each for each in ids if each not in judged.jobs]
+    judged.evidence["jobs"] = ids[:50]
     certain = [job for job in jobs if _is_it(job, condition)]
     if certain:
         return Answer.YES, f"{names} job {listed((job.job_id for job in certain), 5)}"

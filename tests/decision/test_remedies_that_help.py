@@ -14,7 +14,7 @@ from guard.decision.checks import ALL
 from guard.decision.engine import evaluate
 from guard.decision.result import Decision, Finding, Outcome, Verdict
 from guard.snapshot import model
-from tests.building import NOW, Node, collected, job, node, put, snapshot, unavailable
+from tests.building import NOW, Node, collected, job, node, put, schedule, snapshot, unavailable
 
 PRESERVE = "cluster.preserve_downgrade_option"
 
@@ -261,3 +261,32 @@ def test_where_every_node_was_decommissioned_no_check_is_called_broken() -> None
     assert decision.verdict is not Verdict.ALLOW
     assert not [f.check for f in decision.findings if "bug in guard" in f.title]
     assert "there is no member node" in said(decision, "mixed-version")[0].title
+
+
+HOUR = dt.timedelta(hours=1)
+BACKUPS = {
+    "running": job(1),
+    "paused": job(1, status="paused"),
+    "pausing": job(1, status="pause-requested"),
+    "stuck": job(1, status="cancel-requested", created=NOW - 3 * HOUR),
+}
+
+
+@pytest.mark.parametrize("status", [*BACKUPS, None])
+@pytest.mark.parametrize("next_run", [NOW + HOUR / 6, NOW - 30 * HOUR, None])
+def test_every_backup_in_the_way_is_told_what_ends_it(
+    status: str | None, next_run: dt.datetime | None
+) -> None:
+    """A remedy for the job alone would end at the schedule, and the other way round."""
+    due = [] if next_run is None else [schedule(5, next_run)]
+    jobs = [] if status is None else [BACKUPS[status]]
+    if not due and not jobs:
+        return
+    mixed = snapshot(nodes("v21.2.17", "v21.1.9", "v21.1.9"), jobs=jobs, schedules=due)
+    [finding] = said(evaluate(mixed, step="next-node", target="v21.2.17"), "A-72839")
+    text = "\n".join(finding.remedy)
+    assert finding.outcome is Outcome.BLOCK
+    assert ("PAUSE SCHEDULE 5;" in text) is bool(due)
+    assert ("RESUME JOB 1; or CANCEL JOB 1;" in text) is (status in ("paused", "pausing"))
+    assert ("SHOW JOB 1;" in text) is (status == "stuck")
+    assert ("--wait" in text) is (finding.transient or status == "running")

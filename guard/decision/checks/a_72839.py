@@ -52,7 +52,14 @@ from guard.cluster.members import Node
 from guard.cluster.missing import NotCollected
 from guard.cluster.mixed_window import MixedWindow, finalized_at, mixed_window
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.job_words import activity_evidence, activity_text, job_evidence, job_text
+from guard.decision.job_words import (
+    activity_evidence,
+    activity_text,
+    ends_by_itself,
+    job_evidence,
+    job_text,
+    way_to_end,
+)
 from guard.decision.phrases import agreeing, counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
@@ -132,32 +139,38 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 def _blocked_by(situation: Situation, activity: Activity, why: str, *remedy: str) -> Finding:
     what = "a backup is running" if activity.jobs else "a scheduled backup is due"
-    pause = tuple(f"PAUSE SCHEDULE {s.schedule_id};" for s in activity.due[:3])
-    if activity.clears_by_itself:
-        remedy = (
-            _WAIT,
-            *(("Or pause the schedule for the upgrade:", *pause) if pause else ()),
-            *remedy,
-        )
-    elif pause and activity.incessant:
-        remedy = (
-            "Waiting will not clear it: pause the schedules, and resume them after the upgrade.",
-            *pause,
-            *remedy,
-        )
-    else:
-        ids = listed(job.job_id for job in activity.jobs)
-        remedy = (f"Waiting will not clear it: resume or cancel {ids}.", *remedy)
     return CHECK.finding(
         Outcome.BLOCK,
         f"{what} and will fail while the cluster is between v21.1 and v21.2",
         f"{activity_text(activity, situation.cluster.now)}. {why}",
         evidence=activity_evidence(activity),
-        remedy=remedy,
+        remedy=(*_until_quiet(situation, activity), *remedy),
         transient=activity.clears_by_itself,
         jobs=activity.jobs,
         schedules=activity.due,
     )
+
+
+def _until_quiet(situation: Situation, activity: Activity) -> Iterator[str]:
+    """What it takes until no backup runs and none is due: of each thing in the way what ends it."""
+    now, pause = situation.cluster.now, [f"PAUSE SCHEDULE {s.schedule_id};" for s in activity.due[:3]]
+    if activity.clears_by_itself:
+        yield _WAIT
+        if pause:
+            yield "Or pause the schedule for the upgrade:"
+            yield from pause
+        return
+    if pause:
+        yield (
+            "Waiting will not clear it: pause the schedules, and resume them after the upgrade."
+            if ends_by_itself(activity.jobs, now)
+            else "Pause what is due meanwhile, and resume it after the upgrade."
+        )
+        yield from pause
+    if not ends_by_itself(activity.jobs, now):
+        yield from way_to_end(activity.jobs, now)
+    elif activity.jobs:
+        yield "Then wait for the backup that runs: guard check --wait 30m"
 
 
 def _before(situation: Situation) -> Finding:

@@ -27,12 +27,12 @@ Every record, with its source page, affected builds and conditions: ``guard advi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from guard.catalog.answers import Answer
 from guard.catalog.bites import Bite, destroys, in_target, on_edges
 from guard.catalog.records import Advisory, JobCondition
-from guard.decision.check_definition import DOCS, Check
+from guard.decision.check_definition import DOCS, NAMED, Check
 from guard.decision.conditions import feature_found, holds, unfinished_jobs
 from guard.decision.job_words import ends_by_itself
 from guard.decision.phrases import listed
@@ -172,6 +172,7 @@ def _on_edge(situation: Situation, bite: Bite) -> Finding:
         f"{judged.why} {bite.reason}.".strip(),
         evidence,
         transient=certain and _passes_by_itself(situation, bite),
+        jobs=judged.jobs,
     )
 
 
@@ -211,6 +212,7 @@ def _in_target(situation: Situation, bite: Bite, target: Build) -> Finding:
         f"{bite.reason}. {judged.why}".strip(),
         evidence,
         remedy=(_choose(situation, bite.repaired_in, target),) if bite.repaired_in else (),
+        jobs=judged.jobs,
     )
 
 
@@ -243,6 +245,7 @@ def _finding(
     *,
     remedy: tuple[str, ...] = (),
     transient: bool = False,
+    jobs: Sequence[str] = (),
 ) -> Finding:
     mitigation = advisory.mitigation
     detail = why
@@ -259,6 +262,8 @@ def _finding(
         remedy=remedy,
         docs=advisory.source,
         transient=transient,
+        jobs=tuple(jobs[:NAMED]),
+        more=len(jobs[NAMED:]),
     )
 
 

@@ -156,7 +156,10 @@ def _license(situation: Situation, row: LicenseRow, evidence: dict[str, Any]) ->
             Outcome.UNKNOWN if must else Outcome.WARN,
             "a license is set, but the gateway does not say when it expires",
             evidence=evidence,
-            remedy=("See when it expires in the DB Console.",),
+            remedy=(
+                "See when it expires in the DB Console.",
+                *(("If it is good: --accept license --reason 'good until ...'",) if must else ()),
+            ),
         )
     left = dt.timedelta(seconds=row.seconds_left)
     if row.seconds_left < 0:

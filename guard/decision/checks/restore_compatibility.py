@@ -56,6 +56,7 @@ def run(situation: Situation) -> Iterator[Finding]:
                 f"Keep a v{series} binary with them, to restore into a v{series} cluster.",
                 "Take a full backup once the upgrade is final.",
             ),
+            jobs=jobs,
         )
     if not lost:
         answer = situation.catalog.restore_allowed(active, target.series)

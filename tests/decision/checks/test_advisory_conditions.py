@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from guard.decision.engine import evaluate
+from guard.decision.policy.rules import Policy, Scope, WaiverRule
 from guard.decision.result import Outcome
 from guard.snapshot.model import JobRow, LicenseRow
-from tests.building import collected, job, unavailable
+from tests.building import NOW, collected, job, node, snapshot, unavailable
 from tests.decision.checks.test_advisories import feature, judge
 
 BLOCK, WARN, UNKNOWN = Outcome.BLOCK, Outcome.WARN, Outcome.UNKNOWN
@@ -136,6 +139,23 @@ def test_a_changefeed_in_its_initial_scan(
 def test_waiting_clears_an_initial_scan() -> None:
     found = judge("start", "v23.1.22", ["v23.1.5"] * 3, "23.1", **changefeed(False))
     assert found["A-123371"].transient
+
+
+@pytest.mark.parametrize(("waived", "counts"), [((7, 8), True), (7, False), (9, False)])
+def test_a_job_may_be_waived_by_its_number(waived: Any, counts: bool) -> None:
+    scanning = [
+        *changefeed(False)["jobs"],
+        msgspec.structs.replace(changefeed(False)["jobs"][0], job_id=8),
+    ]
+    rule = WaiverRule("A-123371", "it is empty", "ops", None, Scope(job=waived))
+    nodes = [node(i, "v23.1.5") for i in (1, 2, 3)]
+    seen = snapshot(nodes, version="23.1", gateway="v23.1.5", jobs=scanning)
+    policy = Policy(waivers=(rule,))
+    decision = evaluate(seen, step="next-node", target="v23.1.22", node=3, policy=policy, now=NOW)
+    [found] = [f for f in decision.findings if f.check == "A-123371"]
+    assert found.outcome is BLOCK
+    assert found.jobs == ("7", "8")
+    assert (found.waiver is not None) is counts
 
 
 @pytest.mark.parametrize(
