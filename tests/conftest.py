@@ -23,6 +23,7 @@ from guard.decision.situation import Situation
 from guard.decision.table import TABLE
 from tests.cluster.fake import Fake
 from tests.cluster.postgres import CannotRun, Postgres
+from tests.decision.explained import told
 
 # No deadline for one example: a machine that is busy is no fault of guard's.
 settings.register_profile("bounded", max_examples=100, deadline=None)
@@ -64,7 +65,10 @@ def fake() -> Iterator[Fake]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _outcomes_lie_in_their_cells() -> Iterator[None]:
-    """Whatever a check says in a step, the step table's cell must allow it; unknown always may be."""
+    """Whatever a check says in a step its cell in the step table must allow, and its page tell.
+
+    Of passing no page need tell, nor that a check is unknown where it could not look, or crashed.
+    """
     said = engine._said
 
     def watched(check: Check, situation: Situation) -> list[Finding]:
@@ -74,9 +78,11 @@ def _outcomes_lie_in_their_cells() -> Iterator[None]:
             letters = {Outcome.BLOCK: "B", Outcome.WARN: "W"}
             for finding in found:
                 letter = letters.get(finding.outcome)
-                assert letter is None or letter in cell.split(), (
-                    f"{check.id} says {finding.outcome} at {situation.step}: {finding.title}"
-                )
+                says = f"{check.id} says {finding.outcome} at {situation.step}: {finding.title}"
+                assert letter is None or letter in cell.split(), says
+                silent = finding.outcome is Outcome.PASS or finding.evidence.get("crashed")
+                if not silent and not finding.title.startswith("could not look:"):
+                    assert finding.outcome in told(check.explain)[situation.step], f"{says}: no page"
         return found
 
     with pytest.MonkeyPatch.context() as patch:

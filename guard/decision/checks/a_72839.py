@@ -16,13 +16,16 @@ the job history.
 - next-node, mixed, anything on v21.2.0: activity blocks; without it a warning names both ways out.
 - next-node, mixed, new nodes on v21.2.1 or later: activity blocks unless the setting is true and every
   v21.1 node is on v21.1.12 or later, which have it; then it warns.
-- finalize: passes, it is the remedy. rollback: passes, it is the other one.
+- finalize: passes, it is the remedy; warns of backups that run just then. rollback: passes, it is the
+  other one.
 - verify: while it is not final, warns that v21.2.0 cannot back up. Once it is, lists the BACKUP jobs
   that failed or were cancelled while the cluster was mixed: warn, review the archives. When that was
   is told by the event log or by the start of the processes, if none was restarted since; where
   neither tells, guard does not say that none failed.
 
-Patch upgrades and all other upgrades are not affected. A block by activity is transient: waiting
+Not applicable to patch upgrades and to all other upgrades, nor at verify two weeks after the upgrade,
+when the jobs of that time are gone. Whether backups are expected is UNKNOWN where the job history was
+read only in part and holds none. A block by activity is transient: waiting
 clears it, unless a backup is paused or stuck, or schedules are overdue or leave no gap. Then pause
 them: PAUSE SCHEDULE. Reads nodes, settings, jobs, schedules, the job history, migrations and events.
 

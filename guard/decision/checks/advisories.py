@@ -3,20 +3,24 @@
 A hazard (H-104798) is what the release notes know and no advisory says: a defect of some builds that
 bites in a step of an upgrade. It is judged as an advisory is. A-72839 has a check of its own.
 
-- An advisory on the upgrade's edge acts in the steps that its record names (start, next-node,
-  finalize, rollback, verify). The record says what makes it bite: the build being moved to, a build
-  that runs now and is restarted, or the upgrade itself. It blocks (or warns) when its conditions
-  hold, does not apply when one of them provably does not, and is UNKNOWN when guard could not tell.
-- start: an advisory that affects the *target* warns, whatever runs now, as long as a patch of the
-  target's series repairs it or the nodes do not have it yet. Data loss and corruption block when
-  such a patch exists, which the remedy names; a patch upgrade that does not make it worse, because
-  the nodes have the defect already, only warns, and so does one whose conditions do not hold.
+- start, next-node, finalize, rollback, if its record names the step: an advisory on the upgrade's
+  edge. The record says what makes it bite: the build being moved to, a build that runs now and is
+  restarted, or the upgrade itself. It blocks (or warns) when its conditions hold, does not apply
+  when one of them provably does not, and is UNKNOWN when guard could not tell.
+- start, and next-node as the first restart: an advisory that affects the *target* warns, whatever
+  runs now, as long as a patch of the target's series repairs it or the nodes do not have it yet. Data
+  loss and corruption block when such a patch exists, which the remedy names, and are UNKNOWN where
+  nobody could tell whether the target has the defect; a patch upgrade that does not make it worse,
+  because the nodes have the defect already, only warns, and so does one whose conditions do not hold.
 - start, verify: harm that is done already and that a statement can see is a warning, because no
-  upgrade undoes it.
+  upgrade undoes it; at verify so is an advisory on the edge.
 - A draft, made by ``guard catalog import``, is UNKNOWN before the first and the next node for a target
   it may concern: nobody has said yet what it means.
 - Advisories that affect what runs now and that the target cures never block; they are counted in
   the one line that passes.
+
+An advisory of the edge or the target that provably does not bite is not applicable; nor is their sum
+where guard does not know every advisory of the target.
 
 The id ``advisories`` stands for all of these findings together: in ``severity.advisories`` of a policy
 where it has no line for the advisory's own id, in a waiver, and in ``--accept advisories``.

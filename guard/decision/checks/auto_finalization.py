@@ -14,7 +14,9 @@ preserves nothing), and from v23.2 on ``cluster.auto_upgrade.enabled = false``.
   well: A-72839 asks for it, and only during an upgrade to v21.2. While the upgrade is not final
   these settings protect it: only a value that protects nothing warns.
 
-Does not apply to patch upgrades. Reads the cluster settings: VIEWCLUSTERSETTING, admin before v22.1.
+Not applicable to patch upgrades, without a target, on the way to an older series or to a development
+build, and while the upgrade is being finalized already. Reads the cluster settings:
+VIEWCLUSTERSETTING, admin before v22.1.
 Source: pkg/server/auto_upgrade.go.
 """
 

@@ -5,7 +5,8 @@ store that runs full stops its node. guard compares each live store's available 
 capacity; 15 % must be free unless the policy says otherwise. Stores of nodes that are down are
 ignored, their records are old.
 
-- start, next-node, finalize: warn. rollback, verify: not asked.
+- start, next-node, finalize: warn, also about stores that do not say how much room they have; UNKNOWN
+  if no live store is known at all. rollback, verify: not asked.
 
 Reads crdb_internal.kv_store_status: admin, or VIEWCLUSTERMETADATA from v23.1.12 on.
 """

@@ -7,7 +7,7 @@ predicates over texts run on the server; only ids, counts and names leave it.
 
 - start: warn with the changes that concern the cluster, and with those that could not be looked at;
   block only where the server itself refuses the upgrade or data is lost. Those that no statement can
-  see are counted: a person must look at them.
+  see are counted: a person must look at them. Patch upgrades: not applicable.
 
 Reads the sections that only such a hop needs; a snapshot without them gives a warning, not `unknown`.
 ``guard changes --to vX.Y`` prints all changes with what to do, ``guard explain C-...`` prints one.

@@ -7,8 +7,8 @@ A host that refuses, stays silent or has no address is tried again, since nodes 
 upgrade, but for a minute at most, whatever ``--timeout`` says: then there is no connection, which is
 unknown. ``--wait`` looks again for longer.
 
-Reads how guard connected. Remedy: ``sslmode=verify-full`` with the cluster's CA certificate, or
-``--certs-dir``.
+Not applicable to a debug.zip, which nobody connected for. Reads how guard connected. Remedy:
+``sslmode=verify-full`` with the cluster's CA certificate, or ``--certs-dir``.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ once it is down, CockroachDB does not, and will not finalize. A node that was de
 v20.2 or earlier can stay `decommissioning` for ever until the command is run once more.
 
 - start, next-node, finalize: block. rollback, verify: warn.
+- A membership that guard has never heard of is UNKNOWN in every step.
 
 v20.1 has no membership column and cannot tell a decommissioned node from one that died half-way:
 there a decommissioning node that is down and holds no replica counts as decommissioned.

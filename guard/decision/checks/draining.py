@@ -3,7 +3,8 @@
 A node that was restarted counts as settled once it is live, its status record is fresh (nodes
 rewrite it every 10 seconds) and it has been up for the settle time (60 seconds unless the policy
 says otherwise). Until then its ranges may not have caught up, its range counts may not have been
-made yet, and the next restart comes too early. The finding says how long that still lasts.
+made yet, and the next restart comes too early. The finding says how long that still lasts. A live
+node of which no table says when it started is UNKNOWN.
 
 - start, rollback, verify: warn.
 - next-node: block, transient, except for the node that is being restarted now (``--node``).

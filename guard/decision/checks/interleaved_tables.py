@@ -2,11 +2,13 @@
 
 v21.2 cannot be finalized while a table or an index is interleaved. Convert them before the upgrade.
 
-- start: warn, also where it could not be looked at. finalize: block, UNKNOWN where it could not be
-  looked at. Other steps: not asked. Other hops: not applicable.
+- start: warn, also where it could not be looked at.
+- finalize: block. UNKNOWN where it could not be looked at; warn where nobody asked, as of a v21.2
+  gateway and in a snapshot of an older guard.
+- Other steps: not asked. Other hops: not applicable.
 
-Reads the tables' create statements on the server, where only their number leaves it: admin. A v21.2
-gateway is not asked. Source: release notes of v21.2, "Interleaved data".
+Reads the tables' create statements on the server, where only their number leaves it: admin.
+Source: release notes of v21.2, "Interleaved data".
 """
 
 from __future__ import annotations

@@ -4,9 +4,13 @@ From v22.2 on the server refuses to finalize while ``crdb_internal.invalid_objec
 gets stuck in a migration instead. Repairing a descriptor needs Cockroach Labs support, so look before
 the upgrade starts.
 
-- start: warn, also where it could not be looked at. finalize: block; UNKNOWN where it could not be
-  looked at and the target is v22.2 or later. verify: warn. next-node, rollback: not asked. Where the
-  server fails to list them, it says so: what guard asks is what the server asks itself then.
+- start, verify: warn, also where it could not be looked at.
+- finalize: block. Where it could not be looked at, UNKNOWN if the target is v22.2 or later, else warn;
+  a snapshot of an older guard, which did not ask, only warns where a restart finalizes.
+- next-node, rollback: not asked.
+
+Where the server fails to list them, it says so: what guard asks is what the server asks itself then.
+Not applicable to gateways before v21.1, which have no such list.
 
 Reads crdb_internal.invalid_objects (v21.1 and later; no privilege needed, from v26.1 on
 allow_unsafe_internals). Names only, at most 100. Source: cockroach#150865, #83432, #105657,

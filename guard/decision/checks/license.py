@@ -8,17 +8,19 @@ for development needs no license.
 
 Patches of older series throttle as well: v23.1.29, v23.2.15, v24.1.7, v24.2.5 and later ones.
 
-- start, finalize: block without a valid license; warn when it expires within 7 days. A new cluster in
+- start, finalize: block without a valid license, but on a single-node cluster, where it warns; warn
+  when it expires within 7 days. UNKNOWN if the gateway does not say when it expires. A new cluster in
   its first days of grace may be let pass by the server all the same, and be throttled afterwards.
-- next-node, verify: warn; next-node as the first restart of an upgrade judges what start judges.
-  rollback: not asked.
+- next-node as the first restart of an upgrade: what start says, block and UNKNOWN included.
+- next-node after that, and verify: warn about all of these. rollback: not asked.
 - a target, or at verify a build that runs, which throttles and needs no license to be upgraded to:
-  start and verify warn if there is none.
+  start and verify warn if there is none; other steps are not asked.
 - earlier targets: not applicable.
 
 guard never reads the key, only whether one is set and how many seconds are left, so it cannot tell
-its kind. Telemetry that is off while the kind is unknown is UNKNOWN in finalize, a warning elsewhere.
-A license that says nothing about its end may be one without an end: a warning too.
+its kind. Telemetry that is off blocks finalize where the license is known to be a Free or Trial one,
+and is UNKNOWN there while the kind is unknown; in the other steps it is a warning. A license that says
+nothing about its end may be one without an end: a warning too.
 
 Reads enterprise.license (whether it is set), the expiry metric of the gateway and the setting
 diagnostics.reporting.enabled. Source: the licensing FAQs and the upgrade pages of v24.3 and later.

@@ -12,7 +12,7 @@ with them. A failed one leaves the cluster between two versions until it is trie
 
 Reads the active jobs, and while an upgrade is open the job history. system.migrations (v21.1 and
 later, admin or VIEWSYSTEMTABLE) is further evidence for rollback; without it the cluster version
-alone decides. Clusters older than v21.1 run no migration jobs.
+alone decides. Not applicable to clusters older than v21.1, which run no migration jobs.
 """
 
 from __future__ import annotations

@@ -7,11 +7,13 @@ does one that is older than the cluster version, which cannot be, unless it was 
 decommissioning, where it ended before v20.2.
 
 - start: all members run one build; a mix is the unfinished last rollout, and blocks; a release
-  beside a custom build of it (v22.2.19 and v22.2.19-dirty) is a mix.
-- next-node: every member is on the source or the target series; another series blocks. Stray patch
-  builds warn. Without a target, and nothing under way that tells it, UNKNOWN.
+  beside a custom build of it (v22.2.19 and v22.2.19-dirty) is a mix. Warn if all of them run the
+  target already.
+- next-node: every member is on the source or the target series; another series blocks, and so does a
+  ``--node`` that is no member. Stray patch builds warn, and a ``--node`` that runs the target already.
+  Without a target, and nothing under way that tells it, UNKNOWN, which cannot be waived.
 - finalize: every member is on the target series, else block: CockroachDB refuses to finalize. A
-  target that no member runs blocks as well.
+  target that no member runs blocks as well. Different patches of the target series warn.
 - rollback: some member still runs something newer than the build to go back to, else there is
   nothing left to roll back, and it blocks.
 - verify: every member runs the same build, the target's if one is named, else block. Where all

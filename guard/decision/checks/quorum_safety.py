@@ -8,18 +8,21 @@ Asked for the node that ``--node`` names, or for any one node. Two ways to tell:
 - else counting: the smallest replication factor that a zone asks for bears so many nodes down, and
   so many are down already.
 
-- start, next-node: block if ranges would lose quorum. finalize and verify stop no node.
-- rollback: block if ``--node`` names a node that is up; else warn, since the node that is put back may
-  be the one that is down.
+- start, next-node: block if ranges would lose quorum. A cluster of one or two nodes warns: its ranges
+  are unavailable while a node restarts, which no waiting changes. The same holds for zones that ask for
+  one or two replicas.
+- rollback: as start if ``--node`` names a node that is up, block or warn; else warn, since the node
+  that is put back may be the one that is down.
+- finalize, verify: not asked, they stop no node.
 - a draining node is on its way out and counts as down; a decommissioning one without a replica on it
   does not, for it gets none any more.
-- a cluster of one or two nodes: warn. Its ranges are unavailable while a node restarts, which no
-  waiting changes. The same holds for zones that ask for one or two replicas.
-- with ``--node`` naming a node that is down already: pass, there is nothing left to stop.
+- with ``--node`` naming a node that is down already: pass, there is nothing left to stop. A ``--node``
+  that is no member is UNKNOWN, which cannot be waived.
 
 Zones of tables that the user may not see are left out by the server without an error; only an
-admin's list is complete. Reads crdb_internal.zones, and system.replication_critical_localities
-(admin, or VIEWSYSTEMTABLE from v23.1.11 on) where it may.
+admin's list is complete. What a node less would do is UNKNOWN while another one is down and not all
+zones can be read, or none; with every node up the latter is a warning. Reads crdb_internal.zones, and
+system.replication_critical_localities (admin, or VIEWSYSTEMTABLE from v23.1.11 on) where it may.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ nobody, so while a node is down "no unavailable range" is believed only if the r
 was made after the node went down and says so too; otherwise the answer is UNKNOWN. A time-out, as a
 range without quorum causes it, is UNKNOWN as well.
 
-- start, next-node, finalize, verify: block. rollback: warn, going back may be the cure.
+- start, next-node, finalize, verify: block; warn of under-replicated ranges on too few nodes (below).
+- rollback: warn, going back may be the cure; UNKNOWN only where a node that is up counts nothing.
 - next-node with ``--node`` naming a node that is down: warn. Starting it again is the cure.
 
 Under-replication is transient: CockroachDB repairs it, unless a node is dead whose copies the live ones

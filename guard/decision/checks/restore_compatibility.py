@@ -4,7 +4,8 @@ A backup restores into its own series and into the next one (or over an innovati
 into an older one, and not across more. The series of a backup is the *cluster* version when it was
 taken: an upgraded but unfinalized cluster still writes backups of the old series.
 
-- start: warn if backups in the job history stop being restorable into the target's series.
+- start: warn if backups in the job history stop being restorable into the target's series, or if
+  those of the active series are not known to be restorable there. Patch upgrades: not applicable.
 
 Backups that were taken before the job history begins are not seen: ``guard restore`` answers for
 any pair of series. Reads the job history and the completed migrations, which tell when the cluster

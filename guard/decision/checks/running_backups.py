@@ -7,6 +7,7 @@ running backup start over. Where a backup cannot succeed at all, advisory A-7283
 - start, next-node, finalize, rollback: warn.
 - verify: pass; warn with the backups that failed or were cancelled since the first node was
   restarted (by the event log, else by the start of the processes): review the archives for the gap.
+  Warn as well if guard, to spare the cluster, did not read the jobs of all that time.
 
 Reads the active jobs, in verify the job history and the event log as well. Believed only from a user
 who provably sees every job: admin, or VIEWJOB / CONTROLJOB from v23.1 on.

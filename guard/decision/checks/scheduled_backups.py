@@ -1,9 +1,9 @@
 """Is a scheduled backup due within the window (``--window``, 30 minutes unless set)?
 
 A next run in the past is due as well: the scheduler looks once a minute, and the job may start any
-moment. Paused schedules do not count.
+moment. Paused schedules do not count. Where a backup cannot succeed at all, A-72839 blocks.
 
-- start, next-node, finalize, rollback: warn. Where a backup cannot succeed at all, A-72839 blocks.
+- start, next-node, finalize, rollback: warn.
 - verify: are the schedules running again? Warn about paused ones, which may have been paused for the
   upgrade, and about ones that should have run more than five minutes ago.
 

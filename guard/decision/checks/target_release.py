@@ -6,7 +6,8 @@
 - A release that guard knows by its public tag or image only warns: nobody told guard whether it was
   withdrawn or is for CockroachDB Cloud only, and its advisories may be missing.
 
-A release that guard's catalog does not hold is another matter: see unlisted-release.
+Not applicable without a target, and to a release that guard's catalog does not hold: see
+unlisted-release.
 
 Source: the list of releases in the documentation, as the catalog holds it. Reads what
 the nodes run, if no target is named.

@@ -10,7 +10,7 @@ Take a newer guard, add records (``guard catalog import``, ``--catalog DIR``), o
 in the policy. Waiving this waives nothing else: a release that the catalog knows to be withdrawn is
 target-release's.
 
-Reads what the nodes run, if no target is named.
+Not applicable without a target. Reads what the nodes run, if no target is named.
 """
 
 from __future__ import annotations

@@ -5,11 +5,13 @@ innovation release to the next regular one (24.1 to 24.3); an innovation release
 series right after it. The series that counts is the cluster version's, not the binaries': an
 unfinalized upgrade has not arrived yet.
 
-- start, next-node: block unless the hop is supported, or if the target is older than what runs. A
-  cluster on a testing release goes to a production release of its own series before it goes to
-  another one, and from an alpha there is no way to any production release, its own series' included.
+- start, next-node: block unless the hop is supported, or if the target is older than what runs;
+  UNKNOWN without a target, and where the catalog does not know the series. A cluster on a testing
+  release goes to a production release of its own series before it goes to another one, and from an
+  alpha there is no way to any production release, its own series' included.
 - rollback: block unless it leads back to the series the cluster came from; where every node is new
-  already and no build is named, warn, and say which series to put back.
+  already and no build is named, warn, and say which series to put back. Not applicable while the
+  upgrade is being finalized: there is no way back any more.
 
 Source: the upgrade overview of the documentation, as the catalog holds it. Reads the cluster
 version and the nodes' builds.

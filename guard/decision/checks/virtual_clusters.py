@@ -5,8 +5,10 @@ series while one of them is on a series before its own. guard sees that they are
 versions, which only a connection to each of them tells.
 
 - start, verify: warn if there are any; once the storage cluster is final, verify says that each is
-  finalized for itself. finalize: UNKNOWN if there are any, or where it could not be looked at. Waive
-  it for the cluster once every virtual cluster was looked at. next-node, rollback: not asked.
+  finalized for itself; warn where it could not be looked at.
+- finalize: UNKNOWN if there are any, or where it could not be looked at; warn if nobody asked, as in a
+  snapshot of an older guard. Waive it for the cluster once every virtual cluster was looked at.
+- next-node, rollback: not asked.
 - patch upgrades but for verify, targets before v22.1: not applicable.
 
 Reads system.tenants (v20.2 and later): admin, or VIEWSYSTEMTABLE from v23.1.11 on.
