@@ -10,10 +10,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from guard.decision.checks import ALL
+from guard.catalog import load
+from guard.catalog.answers import Answer
+from guard.catalog.releases import installable
+from guard.decision.checks import ALL, advisories
 from guard.decision.engine import evaluate
 from guard.decision.result import Decision, Finding, Outcome, Verdict
 from guard.snapshot import model
+from guard.versions import Build, Series
 from tests.building import NOW, Node, collected, job, node, put, schedule, snapshot, unavailable
 
 PRESERVE = "cluster.preserve_downgrade_option"
@@ -290,3 +294,35 @@ def test_every_backup_in_the_way_is_told_what_ends_it(
     assert ("RESUME JOB 1; or CANCEL JOB 1;" in text) is (status in ("paused", "pausing"))
     assert ("SHOW JOB 1;" in text) is (status == "stuck")
     assert ("--wait" in text) is (finding.transient or status == "running")
+
+
+CATALOG = load()
+HOPS = [
+    (source, target)
+    for source in CATALOG.series
+    for target in CATALOG.series
+    if source >= Series(20, 1) and CATALOG.upgrade_allowed(source, target).supported is Answer.YES
+    if installable(CATALOG.series[source]) and installable(CATALOG.series[target])
+]
+
+
+@pytest.mark.parametrize(("source", "target"), HOPS, ids=str)
+def test_the_release_to_choose_is_not_objected_to_in_its_turn(source: Series, target: Series) -> None:
+    here = installable(CATALOG.series[source])[0][0]
+    hidden = unavailable()
+    seen = snapshot(
+        nodes(*[str(here)] * 3), version=str(source), gateway=str(here),
+        features=hidden, license=hidden, active_jobs=hidden, job_history=hidden,
+    )  # fmt: skip
+
+    def choose(build: Build) -> set[str]:
+        decision = evaluate(seen, step="start", target=build, checks=[advisories.CHECK])
+        bad = (*decision.of(Outcome.BLOCK), *decision.of(Outcome.UNKNOWN))
+        lines = [line for finding in bad for line in finding.remedy]
+        found = (re.match(r"Choose (v\S+)(?:;| or later of)", line) for line in lines)
+        return {each[1] for each in found if each}
+
+    builds = sorted(build for build, _ in installable(CATALOG.series[target]) if build > here)
+    for build in builds[:: max(1, len(builds) // 4)]:
+        for chosen in choose(build):
+            assert choose(Build.parse(chosen)) == set(), f"{build}: {chosen}"

@@ -175,9 +175,19 @@ def _on_edge(situation: Situation, bite: Bite) -> Finding:
         Outcome.WARN if edge.effect == "warn" else outcome,
         f"{judged.why} {bite.reason}.".strip(),
         evidence,
+        remedy=_another_target(situation, bite),
         transient=certain and _passes_by_itself(situation, bite),
         jobs=judged.jobs,
     )
+
+
+def _another_target(situation: Situation, bite: Bite) -> tuple[str, ...]:
+    """The record's words, and the release to choose while nothing runs the target yet."""
+    target, fixed = situation.target, bite.repaired_in
+    words = _mitigation(bite.advisory)
+    if target is None or fixed is None or target not in bite.builds or not situation.opens:
+        return words
+    return (*words, _choose(situation, fixed, target))
 
 
 def _passes_by_itself(situation: Situation, bite: Bite) -> bool:
@@ -221,9 +231,23 @@ def _in_target(situation: Situation, bite: Bite, target: Build) -> Finding:
 
 
 def _choose(situation: Situation, fixed: Build, target: Build) -> str:
-    newest = situation.catalog.newest_release(target.series).build
-    latest = f" (the newest is {newest})" if newest is not None and newest != fixed else ""
-    return f"Choose {fixed} or later of v{target.series}, which has the fix{latest}."
+    """The remedy of a defect of the target: the release that nothing else speaks against either."""
+    best = _best(situation, target)
+    if best is None or best < fixed:
+        return f"Choose {fixed} or later of v{target.series}, which has the fix."
+    return f"Choose {best}; the fix came with {fixed}."
+
+
+def _best(situation: Situation, target: Build) -> Build | None:
+    """The release of the target's series that the catalog would choose, if it is newer."""
+    from guard.plan.release import choose_release  # only a remedy needs it
+
+    if target.series not in situation.catalog.series:
+        return None
+    chosen = choose_release(
+        situation.catalog, situation.cluster.active_series, target.series, floor=target
+    )
+    return chosen[0] if chosen is not None and chosen[0] > target else None
 
 
 def _damage(situation: Situation, advisory: Advisory) -> Iterator[Finding]:
@@ -241,6 +265,10 @@ def _damage(situation: Situation, advisory: Advisory) -> Iterator[Finding]:
         )
 
 
+def _mitigation(advisory: Advisory) -> tuple[str, ...]:
+    return (" ".join(advisory.mitigation.text.split()), *advisory.mitigation.commands)
+
+
 def _finding(
     advisory: Advisory,
     outcome: Outcome,
@@ -251,12 +279,11 @@ def _finding(
     transient: bool = False,
     jobs: Sequence[str] = (),
 ) -> Finding:
-    mitigation = advisory.mitigation
     detail = why
     if outcome in (Outcome.BLOCK, Outcome.UNKNOWN):
         detail = f"{' '.join(advisory.summary.split())} {why}".strip()
     if outcome is not Outcome.NOT_APPLICABLE and not remedy:
-        remedy = (" ".join(mitigation.text.split()), *mitigation.commands)
+        remedy = _mitigation(advisory)
     return Finding(
         check=advisory.id,
         outcome=outcome,
