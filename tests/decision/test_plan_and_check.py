@@ -12,9 +12,9 @@ from guard.catalog.answers import Answer
 from guard.catalog.records import SettingCondition
 from guard.catalog.releases import installable
 from guard.catalog.wellformed import all_conditions
-from guard.decision.checks import advisories
+from guard.decision.checks import advisories, auto_finalization, cluster_version, upgrade_path
 from guard.decision.engine import evaluate
-from guard.decision.result import Outcome
+from guard.decision.result import Finding, Outcome
 from guard.plan.hop import OnTheWay
 from guard.plan.road import make_plan
 from guard.versions import Build, Series
@@ -106,3 +106,72 @@ def _has_a_better_release(advisory: str, way: Way) -> bool:
         CATALOG.affects(advisory, build).affected is Answer.NO
         for build, _ in installable(CATALOG.series[way.build.series])
     )
+
+
+# The same road, the same hold, the same end.
+
+PRESERVE = "cluster.preserve_downgrade_option"
+AUTO = "cluster.auto_upgrade.enabled"
+AUTO_SINCE = Series(23, 2)
+SERIES = [
+    each for each in CATALOG.series if each >= Series(20, 1) and installable(CATALOG.series[each])
+]
+
+
+def newest(series: Series) -> Build:
+    return installable(CATALOG.series[series])[0][0]
+
+
+def asked(check: str, here: Build, at: Series, step: str, to: Build, *, held: bool = False) -> Finding:
+    """What one check says of a cluster on this build and cluster version."""
+    settings = {PRESERVE: str(at) if held and at < AUTO_SINCE else ""}
+    if at >= AUTO_SINCE:
+        settings[AUTO] = "false" if held else "true"
+    seen = snapshot(three(str(here)), version=str(at), gateway=str(here), settings=settings)
+    checks = [upgrade_path.CHECK, auto_finalization.CHECK, cluster_version.CHECK]
+    decision = evaluate(seen, step=step, target=to, checks=checks)
+    return next(finding for finding in decision.findings if finding.check == check)
+
+
+@pytest.mark.parametrize("source", SERIES, ids=str)
+def test_the_road_and_what_keeps_and_ends_each_hop(source: Series) -> None:
+    for target in SERIES:
+        if target <= source:
+            continue
+        here, to = newest(source), newest(target)
+        plan = make_plan(CATALOG, here, to)
+        path = asked("upgrade-path", here, source, "start", to)
+        assert (path.outcome is Outcome.PASS) is (len(plan.hops) == 1), (str(target), path.title)
+        if len(plan.hops) != 1:
+            continue
+        hop = plan.hops[0]
+        kept = asked("auto-finalization", here, source, "start", to).remedy
+        assert kept == (f"Keep the way back open: {hop.keep_way_back[0]}",)
+        ready = asked("cluster-version", to, source, "finalize", to, held=True)
+        assert ready.detail.endswith(f"It is done by: {hop.finalize[0]}")
+        late = asked("cluster-version", to, source, "verify", to, held=True)
+        assert late.remedy == (f"When you are sure: {hop.finalize[0]}",)
+
+
+TESTING = [
+    max(build for build in builds if f"-{phase}" in str(build))
+    for series in SERIES
+    for builds in [[Build.parse(r.build) for r in CATALOG.series[series].releases]]
+    for phase in ("alpha", "beta", "rc")
+    if any(f"-{phase}" in str(build) for build in builds)
+]
+
+
+@pytest.mark.parametrize("here", TESTING, ids=str)
+def test_the_way_out_of_a_testing_release(here: Build) -> None:
+    """An alpha leads nowhere; a later one first to a production release of its own series."""
+    for target in SERIES:
+        if CATALOG.upgrade_allowed(here.series, target).supported is not Answer.YES:
+            continue
+        to = newest(target)
+        plan = make_plan(CATALOG, here, to)
+        path = asked("upgrade-path", here, here.series, "start", to)
+        first = [each for hop in plan.hops for each in hop.before]
+        assert (path.outcome is Outcome.BLOCK) is (plan.supported is Answer.NO or bool(first)), to
+        for preparation in first:
+            assert str(preparation.build) in " ".join(path.remedy)
