@@ -138,16 +138,28 @@ class Finalization(msgspec.Struct, frozen=True):
         """The statements that finalize to `target`, in order; none if the cluster does it by itself.
 
         Where automatic finalization was switched off on purpose it stays off, and the version is
-        set by hand; the option must be empty before that.
+        set by hand; so it is where the automatic way would wait for ever.
         """
-        statements = [f"RESET CLUSTER SETTING {PRESERVE};"] if self.preserve else []
-        if self.switched_off:
-            statements.append(
-                finalize_by_hand(target)
-                if target is not None
-                else "SET CLUSTER SETTING version = crdb_internal.node_executable_version();"
-            )
-        return tuple(statements)
+        if self.switched_off or (self.preserve and self.waits_for_ever):
+            return self.by_hand(target)
+        return (f"RESET CLUSTER SETTING {PRESERVE};",) if self.preserve else ()
+
+    def by_hand(self, target: Series | None) -> tuple[str, ...]:
+        """The statements that finalize whatever holds it or is waited for, in order.
+
+        The option must be empty before the version is set.
+        """
+        return (
+            *((f"RESET CLUSTER SETTING {PRESERVE};",) if self.preserve else ()),
+            finalize_by_hand(target)
+            if target is not None
+            else "SET CLUSTER SETTING version = crdb_internal.node_executable_version();",
+        )
+
+    @property
+    def waits_for_ever(self) -> bool:
+        """True if the automatic way waits for a status record that nothing takes away."""
+        return any(each.until is None for each in self.lingering)
 
 
 def _lingering(cluster: Cluster) -> tuple[Lingering, ...]:

@@ -326,3 +326,49 @@ def test_the_release_to_choose_is_not_objected_to_in_its_turn(source: Series, ta
     for build in builds[:: max(1, len(builds) // 4)]:
         for chosen in choose(build):
             assert choose(Build.parse(chosen)) == set(), f"{build}: {chosen}"
+
+
+def ghost(number: int, build: str) -> Node:
+    """A status record without a liveness record, which automatic finalization waits for for ever."""
+    return node(number, build, state="dead", tables=("status",))
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_with_a_ghost_every_way_to_finalize_is_by_hand(held: bool) -> None:
+    """RESET alone would be followed by a wait without end."""
+    members = [*nodes(*["v22.2.19"] * 3), ghost(14, "v22.1.22")]
+    settings = {PRESERVE: "22.1"} if held else {}
+    seen = snapshot(members, version="22.1", gateway="v22.2.19", settings=settings)
+    by_hand = [*([f"RESET CLUSTER SETTING {PRESERVE};"] if held else []), "version = '22.2';"]
+    for step, target, check in (
+        ("start", "v23.1.30", "cluster-version"),
+        ("verify", None, "cluster-version"),
+        ("finalize", None, "node-liveness"),
+    ):
+        text = remedies(evaluate(seen, step=step, target=target), check)
+        places = [text.find(statement) for statement in by_hand]
+        assert places == sorted(places), (step, text)
+        assert places[0] >= 0, (step, text)
+
+
+def test_a_cluster_that_was_not_upgraded_is_not_told_to_finalize() -> None:
+    """The option protects the upgrade that is to come."""
+    seen = snapshot(nodes(*["v21.1.12"] * 3), settings={PRESERVE: "21.1"})
+    for target, words in (
+        ("v21.2.17", "guard check --step start --target v21.2.17"),
+        ("v20.2.19", "Name the build"),
+    ):
+        [finding] = said(evaluate(seen, step="verify", target=target), "cluster-version")
+        assert finding.outcome is Outcome.BLOCK
+        assert words in finding.remedy[0]
+        assert not finding.transient
+        assert "RESET" not in " ".join(finding.remedy)
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_what_blocks_once_backups_are_protected_is_said_along_with_it(busy: bool) -> None:
+    later = NOW + (HOUR / 6 if busy else 20 * HOUR)
+    seen = snapshot(nodes(*["v21.1.9"] * 3), schedules=[schedule(5, later)])
+    text = remedies(evaluate(seen, step="start", target="v21.2.17"), "A-72839")
+    assert "Patch n1, n2, n3 to v21.1.12 or later first." in text
+    assert ("PAUSE SCHEDULE 5;" in text) is busy

@@ -221,7 +221,12 @@ def _protected(situation: Situation) -> Finding:
 
 def _unprotected(situation: Situation) -> Finding:
     too_old = _too_old(situation)
-    remedy = _protect(situation, too_old)
+    activity = backup_activity(situation.cluster, situation.window)
+    # What would block next, once backups are protected, is said along with it.
+    remedy = (
+        *_protect(situation, too_old),
+        *(_until_quiet(situation, activity) if activity else ()),
+    )
     expected = _expected(situation)
     evidence = {
         "too_old": [n.node_id for n in too_old],

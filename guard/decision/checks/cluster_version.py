@@ -277,9 +277,7 @@ def _verify(situation: Situation, newest: Series | None) -> Finding:
             else ()
         ),
         *(() if release else _without_hold(situation, held, newest, left)),
-        transient=soon
-        and not any(each.until is None for each in held.lingering)
-        and _overdue(situation) is None,
+        transient=soon and not held.waits_for_ever and _overdue(situation) is None,
     )
 
 

@@ -21,7 +21,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
-from guard.cluster.finalization import PRESERVE, Finalization, finalize_by_hand
+from guard.cluster.finalization import Finalization
 from guard.cluster.jobs import active_jobs_of, ended_badly, is_stuck
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.job_words import job_evidence, job_text
@@ -137,10 +137,7 @@ def _stuck(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
 
 def _not_made_good(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
     newest = max((n.build.series for n in situation.cluster.members if n.build), default=None)
-    held = Finalization.of(situation.cluster)
-    again = [f"RESET CLUSTER SETTING {PRESERVE};"] if held.preserve else []
-    if newest is not None:
-        again.append(finalize_by_hand(newest))
+    again = Finalization.of(situation.cluster).by_hand(newest)
     yield CHECK.finding(
         Outcome.BLOCK,
         f"{counted(len(jobs), 'migration')} failed and none has succeeded since",

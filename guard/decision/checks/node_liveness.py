@@ -32,13 +32,16 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
-from guard.cluster.finalization import finalize_by_hand
+from guard.cluster.finalization import Finalization, finalize_by_hand
 from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node
+from guard.cluster.missing import NotCollected
+from guard.cluster.picture import Cluster
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.phrases import age, listed, span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
+from guard.versions import Series
 
 __all__ = ["CHECK"]
 
@@ -100,7 +103,7 @@ def _ghosts(situation: Situation) -> Finding:
                 {"node_id": n.node_id, "build": n.build_tag, "status": n.status_at} for n in ghosts
             ]
         },
-        remedy=(f"When it is time to finalize: {finalize_by_hand(series)}",)
+        remedy=_past_ghosts(cluster, series)
         if ahead and series is not None
         else ("When it is time to finalize, do it by hand: SET CLUSTER SETTING version = 'X.Y';",),
         nodes=ghosts,
@@ -125,6 +128,15 @@ def _by_another_clock(situation: Situation, ahead: list[Node]) -> Finding:
         ),
         nodes=ahead,
     )
+
+
+def _past_ghosts(cluster: Cluster, series: Series) -> tuple[str, ...]:
+    """The statements that finalize in spite of them."""
+    try:
+        first, *more = Finalization.of(cluster).by_hand(series)
+    except NotCollected:
+        first, more = finalize_by_hand(series), []
+    return (f"When it is time to finalize: {first}", *more)
 
 
 def _going(situation: Situation) -> list[Node]:

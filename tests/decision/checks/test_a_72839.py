@@ -95,7 +95,7 @@ def test_row_3_without_the_setting_it_blocks_and_the_remedy_is_the_setting(
     seen = snapshot(three("v21.1.12"), settings=settings, gateway="v21.1.12", **state)
     finding = one("A-72839", seen, step, "v21.2.1")
     assert (finding.outcome, finding.transient) == (BLOCK, False)
-    assert finding.remedy == (SET,)
+    assert finding.remedy[0] == SET
 
 
 @pytest.mark.parametrize("step", BEFORE)
