@@ -67,6 +67,15 @@ class Situation(msgspec.Struct, frozen=True, dict=True):
         return self.step is Step.START
 
     @property
+    def brings_in(self) -> bool:
+        """True if this restart is the first on the target: another patch of the new series than the
+        one that the upgrade was begun with has not been judged at `start`. Raises `NotCollected`.
+        """
+        if self.step is not Step.NEXT_NODE:
+            return self.opens
+        return self.target is not None and all(n.build != self.target for n in self.cluster.members)
+
+    @property
     def finalizes(self) -> bool:
         """True if what is asked for is a restart that lets the cluster finalize by itself.
 

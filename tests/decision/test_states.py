@@ -102,6 +102,25 @@ def test_beginning_with_next_node_does_not_bypass_start() -> None:
     assert {"A-99561", "A-131639"} <= objecting(ask(seen, "next-node", "v23.1.3"))
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "outcome"),
+    [
+        ("v21.1.7", "v21.1.9", Outcome.BLOCK),  # A-71002 loses data from v21.1.9 on
+        ("v21.1.7", "v21.1.10", None),
+        ("v21.1.9", "v21.1.9", None),  # what runs was judged when it came
+        ("v21.1.8", "v21.1.9", Outcome.BLOCK),
+    ],
+)
+def test_another_patch_in_the_middle_of_an_upgrade_is_judged_as_the_first_was(
+    first: str, then: str, outcome: Outcome | None
+) -> None:
+    seen = snapshot(nodes(first, "v20.2.19", "v20.2.19"), version="20.2", gateway="v20.2.19")
+    decision = ask(seen, "next-node", then, node=2)
+    assert {f.outcome for f in decision.findings if f.check == "A-71002"} == (
+        {outcome} if outcome else set()
+    )
+
+
 def test_two_waivers_of_one_node_each_do_not_cover_what_rests_on_both() -> None:
     def rule(check: str, number: int) -> WaiverRule:
         return WaiverRule(check, "seen", "ops", None, Scope(node=number))

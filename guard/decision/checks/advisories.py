@@ -7,11 +7,12 @@ bites in a step of an upgrade. It is judged as an advisory is. A-72839 has a che
   edge. The record says what makes it bite: the build being moved to, a build that runs now and is
   restarted, or the upgrade itself. It blocks (or warns) when its conditions hold, does not apply
   when one of them provably does not, and is UNKNOWN when guard could not tell.
-- start, and next-node as the first restart: an advisory that affects the *target* warns, whatever
-  runs now, as long as a patch of the target's series repairs it or the nodes do not have it yet. Data
-  loss and corruption block when such a patch exists, which the remedy names, and are UNKNOWN where
-  nobody could tell whether the target has the defect; a patch upgrade that does not make it worse,
-  because the nodes have the defect already, only warns, and so does one whose conditions do not hold.
+- start, and next-node as the first restart on this build: an advisory that affects the *target*
+  warns, whatever runs now, as long as a patch of the target's series repairs it or the nodes do not
+  have it yet. Data loss and corruption block when such a patch exists, which the remedy names, and are
+  UNKNOWN where nobody could tell whether the target has the defect; a target that does not make it
+  worse, because the nodes of its series have the defect already, only warns, and so does one whose
+  conditions do not hold.
 - start, verify: harm that is done already and that a statement can see is a warning, because no
   upgrade undoes it; at verify so is an advisory on the edge.
 - A draft, made by ``guard catalog import``, is UNKNOWN before the first and the next node for a target
@@ -133,11 +134,17 @@ def _judge(situation: Situation, advisory: Advisory) -> Iterator[Finding]:
         running = _running(situation)
         for bite in on_edges(catalog, advisory, source, target, step, running):
             yield _on_edge(situation, bite)
-        if situation.opens:
-            members = [n.build for n in situation.cluster.members]
-            defect = in_target(catalog, advisory, target, members)
+        if situation.brings_in:
+            defect = in_target(catalog, advisory, target, _beside(situation))
             if defect is not None:
                 yield _in_target(situation, defect, target)
+
+
+def _beside(situation: Situation) -> list[Build | None]:
+    """Builds that the target comes to: once the upgrade has begun those of its own side."""
+    hop = situation.hop
+    members = hop.new if hop is not None and hop.begun else situation.cluster.members
+    return [n.build for n in members]
 
 
 def _running(situation: Situation) -> list[Build | None]:
@@ -185,7 +192,7 @@ def _another_target(situation: Situation, bite: Bite) -> tuple[str, ...]:
     """The record's words, and the release to choose while nothing runs the target yet."""
     target, fixed = situation.target, bite.repaired_in
     words = _mitigation(bite.advisory)
-    if target is None or fixed is None or target not in bite.builds or not situation.opens:
+    if target is None or fixed is None or target not in bite.builds or not situation.brings_in:
         return words
     return (*words, _choose(situation, fixed, target))
 
@@ -216,7 +223,7 @@ def _in_target(situation: Situation, bite: Bite, target: Build) -> Finding:
         return _finding(advisory, Outcome.NOT_APPLICABLE, judged.why, evidence)
     outcome = Outcome.WARN
     spares = judged.answer is Answer.NO or (
-        bite.lasting and target.series == situation.cluster.active_series
+        bite.lasting and (situation.is_patch or not situation.opens)
     )
     if destroying and bite.repaired_in is not None and not spares:
         outcome = Outcome.BLOCK if bite.affected is Answer.YES else Outcome.UNKNOWN
