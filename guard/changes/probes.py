@@ -23,6 +23,7 @@ from guard.catalog.change_records import (
 )
 from guard.catalog.changes import SAMPLES
 from guard.cluster.job_sight import jobs_problem
+from guard.cluster.jobs import is_one_of, is_unnamed
 from guard.cluster.picture import Cluster
 from guard.snapshot.model import FeaturesRow, Reason, SetSettingRow, Unavailable
 from guard.versions import Series
@@ -193,8 +194,8 @@ def _active_job(probe: ActiveJobProbe, cluster: Cluster) -> Found:
     rows = _rows("active_jobs", cluster)
     if isinstance(rows, Found):
         return rows
-    ids = [str(row.job_id) for row in rows if row.job_type in probe.types]
-    nameless = [str(row.job_id) for row in rows if row.job_type is None]
+    ids = [str(row.job_id) for row in rows if is_one_of(row, probe.types)]
+    nameless = [str(row.job_id) for row in rows if is_unnamed(row)]
     kinds = " or ".join(probe.types)
     if ids:
         more = f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""

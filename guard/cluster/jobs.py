@@ -22,6 +22,7 @@ __all__ = [
     "history_reaches_back_to",
     "is_automatic",
     "is_foreign",
+    "is_one_of",
     "is_paused",
     "is_possible_backup",
     "is_stuck",
@@ -94,6 +95,11 @@ def is_foreign(job: JobRow) -> bool:
     return not is_unnamed(job) and (job.job_type or "").upper() not in (*_OTHER_TYPES, "BACKUP")
 
 
+def is_one_of(job: JobRow, types: Collection[str]) -> bool:
+    """True for a job of one of these types, named in capitals."""
+    return job.job_type is not None and job.job_type.upper() in types
+
+
 def is_automatic(job: JobRow) -> bool:
     """True for a job that CockroachDB runs for itself."""
     return (job.job_type or "").upper() in _AUTOMATIC
@@ -134,7 +140,7 @@ def ended_badly(job: JobRow) -> bool:
 
 def active_jobs_of(cluster: Cluster, types: Collection[str]) -> tuple[JobRow, ...]:
     """Jobs of these types in a non-terminal status, oldest id first. Raises `NotCollected`."""
-    jobs = (j for j in cluster.active_jobs if j.job_type is not None and j.job_type.upper() in types)
+    jobs = (job for job in cluster.active_jobs if is_one_of(job, types))
     return tuple(sorted(jobs, key=lambda job: job.job_id))
 
 

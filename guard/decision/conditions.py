@@ -22,7 +22,7 @@ from guard.catalog.records import (
     UnfinalizedCondition,
     UnreadableCondition,
 )
-from guard.cluster.jobs import is_paused
+from guard.cluster.jobs import is_one_of, is_paused, is_unnamed
 from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
 from guard.decision.phrases import listed
@@ -130,7 +130,7 @@ def _job(cluster: Cluster, condition: JobCondition, judged: Holds) -> tuple[Answ
         names += " (initial scan)"
     jobs = unfinished_jobs(cluster, condition)
     if condition.state == "any":
-        jobs += [j for j in cluster.job_history if j.job_type in wanted]
+        jobs += [j for j in cluster.job_history if is_one_of(j, wanted)]
         if not jobs and _history_is_cut(cluster):
             return Answer.UNKNOWN, f"no {names} job among the newest, older ones were not looked at"
     if not jobs:
@@ -148,7 +148,7 @@ def _job(cluster: Cluster, condition: JobCondition, judged: Holds) -> tuple[Answ
 def unfinished_jobs(cluster: Cluster, condition: JobCondition) -> list[JobRow]:
     """The jobs that have not ended and that the condition may be about. Raises `NotCollected`."""
     wanted = set(condition.types)
-    jobs = [j for j in cluster.active_jobs if not wanted or j.job_type in wanted or j.job_type is None]
+    jobs = [j for j in cluster.active_jobs if not wanted or is_one_of(j, wanted) or is_unnamed(j)]
     if condition.state == "running":
         jobs = [j for j in jobs if not is_paused(j)]
     if condition.high_water == "absent":
@@ -172,7 +172,7 @@ def _job_count(
 def _is_it(job: JobRow, condition: JobCondition) -> bool:
     if condition.high_water == "absent" and job.has_high_water is not False:
         return False
-    return job.job_type in condition.types
+    return is_one_of(job, condition.types)
 
 
 def _history_is_cut(cluster: Cluster) -> bool:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from guard.cluster.jobs import Activity, is_paused, is_stuck, needs_a_person
+from guard.cluster.jobs import Activity, is_one_of, is_paused, is_stuck, needs_a_person
 from guard.decision.phrases import age, counted
 from guard.snapshot.model import JobRow, ScheduleRow
 
@@ -60,7 +60,7 @@ def job_text(job: JobRow, now: dt.datetime) -> str:
         text += f", of schedule {job.schedule_id}"
     if job.owner:
         text += f", owner {job.owner}"
-    if job.running_status and job.job_type in _TELLING:
+    if job.running_status and is_one_of(job, _TELLING):
         text += f", says: {' '.join(job.running_status.split())[:_SAID]!r}"
     return text
 

@@ -18,6 +18,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from guard.catalog.answers import Answer
+from guard.cluster.jobs import is_one_of
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.job_words import job_evidence
 from guard.decision.phrases import counted, listed
@@ -39,7 +40,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         return
     backups: dict[Series, list[JobRow]] = {}
     for job in situation.cluster.job_history:
-        if job.job_type == "BACKUP" and job.status == "succeeded":
+        if is_one_of(job, ("BACKUP",)) and job.status == "succeeded":
             backups.setdefault(_series(situation, job), []).append(job)
     lost = False
     for series in sorted({active, *backups}):

@@ -123,6 +123,9 @@ def changefeed(high_water: bool | None, status: str = "running") -> dict[str, li
         ("start", "v23.1.22", "v23.1.5", "23.1", changefeed(True), NOT),
         ("start", "v23.1.22", "v23.1.5", "23.1", {}, NOT),
         ("start", "v23.1.22", "v23.1.5", "23.1", changefeed(None), UNKNOWN),
+        # A gateway that cannot name a job says nothing at all, or the number of its type.
+        ("start", "v23.1.22", "v23.1.5", "23.1", {"jobs": [job(7, None)]}, UNKNOWN),
+        ("start", "v23.1.22", "v23.1.5", "23.1", {"jobs": [job(7, "37")]}, UNKNOWN),
         ("start", "v23.1.22", "v23.1.5", "23.1", {"active_jobs": HIDDEN}, UNKNOWN),
         # Nodes that are repaired do no harm, and an affected target is a defect of its own.
         ("start", "v23.1.30", "v23.1.22", "23.1", changefeed(False), SILENT),
