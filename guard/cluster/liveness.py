@@ -12,9 +12,6 @@ from guard.snapshot.model import Collected, LivenessRow, Snapshot
 __all__ = ["Liveness", "dead_after", "liveness"]
 
 _DEAD_AFTER_DEFAULT: Final = dt.timedelta(minutes=5)  # server.time_until_store_dead
-_FURTHEST_AHEAD: Final = dt.timedelta(minutes=10)
-"""A record lasts 9 s, and was read within one look: further ahead of the clock than this it cannot be
-true, nor could it run out."""
 
 
 class Liveness(StrEnum):
@@ -39,17 +36,12 @@ def dead_after(snapshot: Snapshot) -> dt.timedelta:
 def liveness(
     records: list[LivenessRow], now: dt.datetime, dead_after: dt.timedelta
 ) -> tuple[Liveness, dt.datetime | None]:
-    """The state that a node's records tell, and when the newest of them runs out.
-
-    UNKNOWN also where record and clock cannot both be right.
-    """
+    """The state that a node's records tell, and when the newest of them runs out."""
     expirations = [r.expiration for r in records if r.expiration is not None]
     if not expirations:
         return Liveness.UNKNOWN, None
     # Records only move forward, so the later one is the newer truth.
     latest = max(expirations)
-    if latest - now > _FURTHEST_AHEAD:
-        return Liveness.UNKNOWN, latest
     if latest > now:
         newest = next(r for r in records if r.expiration == latest)
         return (Liveness.DRAINING if newest.draining else Liveness.LIVE), latest

@@ -20,8 +20,7 @@ wants clocks to agree within half a second.
 A status record without any liveness record is a ghost, left by a node that is gone: it is no member
 and counts nowhere. Every step warns of it, because automatic finalization waits for it for ever;
 ``SET CLUSTER SETTING version`` does not. ``cockroach node decommission`` cannot remove it. A node
-that lives and has no liveness record is UNKNOWN, and so is one whose record runs out long after the
-cluster's clock: both cannot be true.
+that lives and has no liveness record is UNKNOWN.
 
 Reads kv_node_liveness (v21.1.3 and later) and gossip_liveness: admin, or VIEWCLUSTERMETADATA from
 v23.1.12 on.
@@ -57,7 +56,16 @@ def run(situation: Situation) -> Iterator[Finding]:
     down = [n for n in members if n.is_down and n.node_id != restarting]
     excused = [n for n in members if n.is_down and n.node_id == restarting]
     unknown = [n for n in members if n.liveness is Liveness.UNKNOWN]
-    yield from (_not_told(situation, node) for node in unknown)
+    for node in unknown:
+        yield CHECK.finding(
+            Outcome.UNKNOWN,
+            f"{node.name} has no readable liveness record",
+            "It seems to run all the same, so it may be a member that guard cannot judge.",
+            evidence={"node_id": node.node_id},
+            remedy=(f"Look at it: cockroach node status {node.node_id}",),
+            nodes=(node,),
+            unseen=True,
+        )
     if situation.cluster.ghosts:
         yield _ghosts(situation)
     ahead = [n for n in members if n.ahead]
@@ -77,27 +85,6 @@ def run(situation: Situation) -> Iterator[Finding]:
             else f"every member node is live but {excused[0].name}, which is being restarted",
             evidence={"members": [n.node_id for n in members]},
         )
-
-
-def _not_told(situation: Situation, node: Node) -> Finding:
-    if node.seen_until is None:
-        title = f"{node.name} has no readable liveness record"
-        why = "It seems to run all the same, so it may be a member that guard cannot judge."
-    else:
-        title = f"the liveness record of {node.name} cannot be true"
-        why = (
-            f"It runs out on {node.seen_until:%Y-%m-%d %H:%M:%SZ}, and the cluster's clock says "
-            f"{situation.cluster.now:%Y-%m-%d %H:%M:%SZ}: records last for seconds."
-        )
-    return CHECK.finding(
-        Outcome.UNKNOWN,
-        title,
-        why,
-        evidence={"node_id": node.node_id, "expires": node.seen_until},
-        remedy=(f"Look at it: cockroach node status {node.node_id}",),
-        nodes=(node,),
-        unseen=True,
-    )
 
 
 def _ghosts(situation: Situation) -> Finding:
@@ -140,6 +127,7 @@ def _by_another_clock(situation: Situation, ahead: list[Node]) -> Finding:
             "a second.",
         ),
         nodes=ahead,
+        unseen=situation.step is not Step.ROLLBACK,
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
 
 import msgspec
 import pytest
 
-from guard.snapshot.model import IdentityRow, Reason
-from tests.building import NOW, collected, node, put, snapshot, three, unavailable
+from guard.snapshot.model import Reason
+from tests.building import node, put, snapshot, three, unavailable
 from tests.decision.judging import ALL_STEPS, BLOCK, PASS, UNKNOWN, WARN, judge, one, outcomes
 
 SEVERITY = {"start": BLOCK, "next-node": BLOCK, "finalize": BLOCK, "rollback": WARN, "verify": BLOCK}
@@ -86,16 +85,6 @@ def test_an_expiration_nobody_can_read_is_unknown() -> None:
     assert third.liveness is not None
     odd = replace(third, liveness=msgspec.structs.replace(third.liveness, expiration=None))
     assert outcomes("node-liveness", snapshot([node(1), node(2), odd]), "verify") == [UNKNOWN]
-
-
-@pytest.mark.parametrize(("hours", "told"), [(0, True), (-2, False), (-9600, False)])
-def test_a_record_far_ahead_of_the_clock_proves_no_life(hours: int, told: bool) -> None:
-    """By a clock that lags behind, what has been dead for an hour would live."""
-    clock = IdentityRow(user="root", cluster_time=NOW + dt.timedelta(hours=hours))
-    seen = put(snapshot([node(1), node(2), node(3, state="dead")]), identity=collected(clock))
-    found = judge("node-liveness", seen, "start", "v21.1.12")
-    assert {f.outcome for f in found} == ({BLOCK} if told else {UNKNOWN})
-    assert all(f.unseen for f in found) is not told
 
 
 @pytest.mark.parametrize("section", ["gossip_liveness", "kv_node_liveness"])
