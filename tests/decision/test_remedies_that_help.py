@@ -356,7 +356,7 @@ def test_a_cluster_that_was_not_upgraded_is_not_told_to_finalize() -> None:
     seen = snapshot(nodes(*["v21.1.12"] * 3), settings={PRESERVE: "21.1"})
     for target, words in (
         ("v21.2.17", "guard check --step start --target v21.2.17"),
-        ("v20.2.19", "Name the build"),
+        ("v20.2.19", "name a build of v21.1"),
     ):
         [finding] = said(evaluate(seen, step="verify", target=target), "cluster-version")
         assert finding.outcome is Outcome.BLOCK
