@@ -213,7 +213,7 @@ ADVICE: tuple[tuple[str, Callable[[There], bool], str], ...] = (
     (r"\b[Ss]tart (n\d+(?:, n\d+)*)", lambda n: n.membership != "active", "was given up"),
     (r"node decommission ([\d ]+)", lambda n: n.up and n.membership == "active", "lives, it stays"),
     (r"--node (\d+)", lambda n: n.state == "live", "lives, it is not being restarted"),
-    (r"\b(n\d+)\b", lambda n: n.membership == "decommissioned", "is no member"),
+    (r"^(?!.*not wait for).*\b(n\d+)\b", lambda n: n.membership == "decommissioned", "is no member"),
 )
 
 

@@ -186,6 +186,19 @@ REPORTS: Final = (
         says=("for 40 d", "'auto_upgrade'", "SET CLUSTER SETTING version = '21.1';"),
         never=("within a minute",),
     ),
+    # half a year on v21.1.2, not finalized, and now a patch of it
+    Report(
+        "#66987",
+        cluster(nodes("v21.1.2", started=ago(170)), "20.2", settings=UNFINALIZED_20_2),
+        *("start", "v21.1.21", BLOCK, "cluster-version"),
+        says=("guard check --step next-node --target v21.1.21",),
+    ),
+    Report(
+        "#66987",
+        cluster(nodes("v21.1.2", started=ago(170)), "20.2", settings=UNFINALIZED_20_2),
+        *("next-node", "v21.1.21", ALLOW, "rollout-age"),
+        says=("at least 170 d ago",),
+    ),
     Report(
         "helm#356",
         cluster(nodes("v22.1.1", started=ago(200)), "21.2", settings={PRESERVE: "21.2"}),
@@ -450,6 +463,13 @@ REPORTS: Final = (
         cluster([*nodes("v21.1.9", 1, 2, 14), node(7, "v21.1.9", state="dead")], "20.2-4"),
         *("verify", None, BLOCK, "node-liveness"),
         says=("cockroach node decommission 7",),
+    ),
+    Report(
+        "#71054, had it been lost a moment earlier",
+        cluster([*nodes("v21.1.9", 1, 2, 14), node(7, "v21.1.9", state="dead")], "20.2"),
+        *("verify", None, BLOCK, "cluster-version"),
+        says=("waits for n7, which is down", "First start n7 on v21.1"),
+        never=("Nothing holds it back", "within a minute, once"),
     ),
     Report(
         "#160516",

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from guard.cluster.finalization import AUTO, PRESERVE, Finalization
 from guard.decision.check_definition import UPGRADE_DOCS, Check
+from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -79,9 +80,11 @@ def _by_itself(situation: Situation, held: Finalization, evidence: dict[str, Any
     )
     last = situation.finalizes
     none_left = situation.hop is not None and not situation.hop.old
+    down = listed(n.name for n in situation.cluster.members if n.is_down)
+    when = f"once {down} is back" if down else "at any moment"
     return CHECK.finding(
         Outcome.WARN,
-        "every node is new and nothing holds the upgrade back: it finalizes by itself at any moment"
+        f"every node is new and nothing holds the upgrade back: it finalizes by itself {when}"
         if none_left
         else "restarting this last old node will finalize the upgrade: no way back after it"
         if last

@@ -33,6 +33,7 @@ from typing import Final
 
 from guard.catalog.hops import no_way_out
 from guard.cluster.finalization import PRESERVE, Finalization, finalize_by_hand
+from guard.cluster.liveness import Liveness
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.phrases import agreeing, listed, span
 from guard.decision.result import Finding, Outcome, Step
@@ -197,8 +198,18 @@ def _start(situation: Situation, newest: Series | None) -> Finding:
             if release
             else _without_hold(situation, held, newest, left)
         ),
-        "If you are in the middle of that upgrade, ask with --step next-node or finalize.",
+        _in_the_middle(situation, newest),
     )
+
+
+def _in_the_middle(situation: Situation, newest: Series | None) -> str:
+    target = situation.target
+    if target is not None and target.series == newest:
+        return (
+            f"Or if this is that upgrade, and {target} a later patch for it: guard check --step "
+            f"next-node --target {target}"
+        )
+    return "If you are in the middle of that upgrade, ask with --step next-node or finalize."
 
 
 def _finalize(situation: Situation, newest: Series | None) -> Finding:
@@ -265,6 +276,7 @@ def _verify(situation: Situation, newest: Series | None) -> Finding:
     soon = _all_new(situation) and held.by_itself
     waits = _waits_for(situation, held) if soon else ""
     left = _left(situation, newest)
+    dead = any(n.liveness is Liveness.DEAD for n in situation.cluster.members)
     return _finding(
         situation,
         Outcome.BLOCK,
@@ -277,7 +289,7 @@ def _verify(situation: Situation, newest: Series | None) -> Finding:
             else ()
         ),
         *(() if release else _without_hold(situation, held, newest, left)),
-        transient=soon and not held.waits_for_ever and _overdue(situation) is None,
+        transient=soon and not held.waits_for_ever and not dead and _overdue(situation) is None,
     )
 
 
@@ -314,11 +326,11 @@ def _overdue(situation: Situation) -> dt.timedelta | None:
 
 
 def _left(situation: Situation, newest: Series | None) -> tuple[str, ...]:
-    """What comes before finalizing while members still run an older series; empty if none does."""
+    """What comes before finalizing: members on an older series, and those that are down; or nothing."""
     old = [
         n
         for n in situation.cluster.members
-        if newest is None or n.build is None or n.build.series < newest
+        if newest is None or n.build is None or n.build.series < newest or n.is_down
     ]
     if not old or newest is None:
         return ()
@@ -351,6 +363,7 @@ def _waits_for(situation: Situation, held: Finalization) -> str:
             if left
             else f"the status record of {each.node.name}, which has no liveness record, for ever"
         )
+    parts += [f"{n.name}, which is down" for n in situation.cluster.members if n.is_down][:3]
     if parts:
         return f"Automatic finalization waits for {listed(parts)}."
     if overdue is not None:
@@ -365,18 +378,23 @@ def _without_hold(
     situation: Situation, held: Finalization, newest: Series | None, left: tuple[str, ...]
 ) -> tuple[str, ...]:
     """How an upgrade becomes final that no setting holds back, once `left` is done."""
+    if newest is None:
+        return (_BY_ITSELF,)
+    by_hand = finalize_by_hand(newest)
+    lingering = [each for each in held.lingering if not left or each.until is None]
+    if lingering and (left or _all_new(situation)):
+        names = listed(each.node.name for each in lingering)
+        begin = "Then finalize" if left else "Finalize"
+        return (f"{begin} by hand, which does not wait for {names}: {by_hand}",)
     if left:
         return ("Nothing else holds it back: CockroachDB finalizes within a minute after that.",)
-    if newest is not None and _overdue(situation) is not None and not held.lingering:
+    if _overdue(situation) is not None:
         return (
             "See why: search a node's log for 'auto_upgrade'",
-            f"Finalize by hand, which says what is in the way: {finalize_by_hand(newest)}",
+            f"Finalize by hand, which says what is in the way: {by_hand}",
         )
-    if held.lingering and newest is not None and _all_new(situation):
-        names = listed(each.node.name for each in held.lingering)
-        return (f"Finalize by hand, which does not wait for {names}: {finalize_by_hand(newest)}",)
-    if _all_new(situation) and newest is not None:
-        return (_BY_ITSELF, f"If it does not within minutes: {finalize_by_hand(newest)}")
+    if _all_new(situation):
+        return (_BY_ITSELF, f"If it does not within minutes: {by_hand}")
     return (_BY_ITSELF,)
 
 

@@ -224,10 +224,15 @@ def _about_the_report(cluster: Cluster) -> str:
             "Or read the replication report too: it needs admin, or VIEWSYSTEMTABLE from v23.1.11 on."
         )
     made = report_made_at(cluster)
-    when = f"was made {age(made, cluster.now)}" if made is not None else "is empty"
+    if made is None or cluster.now - made > _LATELY:
+        when = f"was last made {age(made, cluster.now)}" if made is not None else "is empty"
+        return (
+            f"The replication report {when}, so nobody makes it now: SHOW CLUSTER SETTING "
+            "kv.replication_reports.interval; says how often it should be."
+        )
     return (
-        f"The replication report {when}, too early to know of it: it is made about once a minute, so "
-        "look again."
+        f"The replication report was made {age(made, cluster.now)}, too early to know of it: it is "
+        "made about once a minute, so look again."
     )
 
 
