@@ -39,20 +39,22 @@ capacity-free = "15%"
 backup-age = "24h"
 # How long the cluster may be of two series, and an upgrade begun but not finalized, before guard warns.
 mixed-for = "4h"
+unfinalized-for = "3d"
 # How old a snapshot file may be to permit anything (--max-age overrides it).
 max-age = "1h"
-unfinalized-for = "3d"
 
 [severity]
 # What a finding counts as: "warn" or "block", in every step or by step (start, next-node, finalize,
 # rollback, verify). `guard checks` lists the ids; ids of advisories can be used as well, and
-# "advisories" stands for all of them. What guard could not establish stays unknown, and
+# "advisories" stands for all of them but A-72839. What guard could not establish stays unknown, and
 # visibility can never be lowered.
 # running-backups = "block"
 # scheduled-backups = { start = "block", next-node = "block" }
 
 # A waiver lets one finding pass. The report shows it in every format, and after its last day it no
-# longer counts. Without a scope it holds for every cluster, step, node and job.
+# longer counts. Without a scope it holds for every cluster, step, node and job. With a step it does
+# not hold for what the restart of the last old node finalizes: that is the step finalize. With a node
+# it covers what is said of that node alone, or of none while that node is the one being restarted.
 # [[waivers]]
 # id = "A-72839"
 # reason = "CHG-1234: backups are taken on the standby during this upgrade"
