@@ -67,7 +67,8 @@ def fake() -> Iterator[Fake]:
 def _outcomes_lie_in_their_cells() -> Iterator[None]:
     """Whatever a check says in a step its cell in the step table must allow, and its page tell.
 
-    Of passing no page need tell, nor that a check is unknown where it could not look, or crashed.
+    Of passing no page need tell, nor that a check is unknown where it could not look, or crashed. And
+    whoever is not let pass is told what to do.
     """
     said = engine._said
 
@@ -83,6 +84,9 @@ def _outcomes_lie_in_their_cells() -> Iterator[None]:
                 silent = finding.outcome is Outcome.PASS or finding.evidence.get("crashed")
                 if not silent and not finding.title.startswith("could not look:"):
                     assert finding.outcome in told(check.explain)[situation.step], f"{says}: no page"
+                    refuses = finding.outcome in (Outcome.BLOCK, Outcome.UNKNOWN)
+                    unseen = check.id == "visibility"  # the server's refusal says what to grant
+                    assert finding.remedy or unseen or not refuses, f"{says}: and no remedy"
         return found
 
     with pytest.MonkeyPatch.context() as patch:

@@ -121,7 +121,11 @@ class Unavailable(_Struct, frozen=True, tag_field="state", tag="unavailable"):
 
 Section = Collected[RowT] | Unavailable
 
-_NOT_ASKED: Final = Unavailable(reason=Reason.NOT_ASKED, message="this snapshot does not hold it")
+_NOT_ASKED: Final = Unavailable(
+    reason=Reason.NOT_ASKED,
+    message="this snapshot does not hold it",
+    remedy=("Look again with this guard: guard collect -o FILE",),
+)
 
 
 class HostAttempt(_Struct, frozen=True):

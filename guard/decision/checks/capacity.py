@@ -42,6 +42,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             Outcome.UNKNOWN,
             "no live store says how much room it has",
             evidence={"live_nodes": sorted(up)},
+            remedy=("Nodes write it every 10 s: look again, then at cockroach node status --stats",),
             unseen=True,
         )
         return

@@ -40,6 +40,10 @@ def run(situation: Situation) -> Iterator[Finding]:
             Outcome.UNKNOWN,
             f"{listed(n.name for n in strange)}: a membership that guard does not know",
             evidence={"nodes": [{"node_id": n.node_id, "membership": n.membership} for n in strange]},
+            remedy=(
+                "Take a newer guard, or look at it: cockroach node status "
+                f"{strange[0].node_id} --decommission",
+            ),
             nodes=strange,
         )
     half = [n for n in members if n.membership == "decommissioning"]

@@ -87,6 +87,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             Outcome.UNKNOWN,
             f"nobody says when {listed(n.name for n in undated)} started",
             evidence={"nodes": [n.node_id for n in undated]},
+            remedy=(f"Look at it: cockroach node status {undated[0].node_id}",),
             nodes=undated,
             unseen=True,
         )
