@@ -213,7 +213,7 @@ ADVICE: tuple[tuple[str, Callable[[There], bool], str], ...] = (
     (r"\b[Ss]tart (n\d+(?:, n\d+)*)", lambda n: n.membership != "active", "was given up"),
     (r"node decommission ([\d ]+)", lambda n: n.up and n.membership == "active", "lives, it stays"),
     (r"--node (\d+)", lambda n: n.state == "live", "lives, it is not being restarted"),
-    (r"^(?!.*not wait for).*\b(n\d+)\b", lambda n: n.membership == "decommissioned", "is no member"),
+    (r"\b(n\d+)\b", lambda n: n.membership == "decommissioned", "is no member"),
 )
 
 
@@ -222,7 +222,7 @@ def what_cannot_work(line: str, there: dict[int, There]) -> list[str]:
     return [
         f"n{one} {why}"
         for pattern, senseless, why in ADVICE
-        for listed in re.findall(pattern, line)
+        for listed in re.findall(pattern, re.sub("not wait for [n0-9, ]+", "", line))
         for one in re.findall(r"\d+", listed)
         if senseless(there[int(one)])
     ]
