@@ -464,6 +464,17 @@ REPORTS: Final = (
         *("verify", None, BLOCK, "node-liveness"),
         says=("cockroach node decommission 7",),
     ),
+    # on the old build: to start it on that again would only lead into the next block
+    Report(
+        "#26821, one node was left out",
+        cluster(
+            [*nodes("v21.1.9", 1, 2), node(3, "v20.2.10", state="dead")],
+            "20.2",
+            settings=UNFINALIZED_20_2,
+        ),
+        *("finalize", None, BLOCK, "node-liveness"),
+        says=("Start n3 again, on v21.1.9",),
+    ),
     Report(
         "#71054, had it been lost a moment earlier",
         cluster([*nodes("v21.1.9", 1, 2, 14), node(7, "v21.1.9", state="dead")], "20.2"),

@@ -204,7 +204,8 @@ def _start(situation: Situation, newest: Series | None) -> Finding:
 
 def _in_the_middle(situation: Situation, newest: Series | None) -> str:
     target = situation.target
-    if target is not None and target.series == newest:
+    later = target is not None and all(n.build != target for n in situation.cluster.members)
+    if target is not None and target.series == newest and later:
         return (
             f"Or if this is that upgrade, and {target} a later patch for it: guard check --step "
             f"next-node --target {target}"
@@ -233,6 +234,8 @@ def _finalize(situation: Situation, newest: Series | None) -> Finding:
             f"finalizes to {newest} once every node is new, and that cannot be undone. {waits}".strip(),
             f"If you are not ready: {held.keep}",
         )
+    if _left(situation, newest):
+        return _at_rest(situation, newest)
     return _finding(
         situation,
         Outcome.PASS,
@@ -334,9 +337,9 @@ def _left(situation: Situation, newest: Series | None) -> tuple[str, ...]:
     ]
     if not old or newest is None:
         return ()
-    up = listed(n.name for n in old if not n.is_down)
-    down = [n for n in old if n.is_down and not n.is_abandoned]
-    abandoned = [n for n in old if n.is_abandoned]
+    up = listed(n.name for n in old if not n.is_down and not n.is_leaving)
+    down = [n for n in old if n.is_down and not n.is_leaving]
+    leaving = [n for n in old if n.is_leaving]
     return (
         *((f"First bring {up} to v{newest}: guard check --step next-node",) if up else ()),
         *(
@@ -348,7 +351,7 @@ def _left(situation: Situation, newest: Series | None) -> tuple[str, ...]:
             if down
             else ()
         ),
-        *((situation.finish_decommissioning(abandoned),) if abandoned else ()),
+        *((situation.finish_decommissioning(leaving),) if leaving else ()),
     )
 
 

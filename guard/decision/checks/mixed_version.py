@@ -214,8 +214,12 @@ def _next_node(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fin
             f"{_names(strangers)} {agreeing(len(strangers), 'runs', 'run')} neither the source nor "
             "the target series",
             known,
-            f"The upgrade goes from v{hop.source} to v{hop.target.series}, but there is "
-            f"{_described(strangers)}.",
+            (
+                f"The upgrade stays within v{hop.source}"
+                if hop.is_patch
+                else f"The upgrade goes from v{hop.source} to v{hop.target.series}"
+            )
+            + f", but there is {_described(strangers)}.",
             *_into_line(situation, strangers, "Put on the source or the target build before going on:"),
             about=strangers,
         )
@@ -336,10 +340,10 @@ def _rollback(situation: Situation, known: tuple[_Member, ...]) -> Finding:
 def _never_came_up(known: Iterable[_Member], target: Build | None) -> Iterator[str]:
     """A node that is down may have been tried on a newer build: its record tells of its last life."""
     down = [m for m in known if m.node.is_down and not m.node.is_abandoned]
-    if down:
+    if down and target is not None:
         yield (
             f"{_names(down)} {agreeing(len(down), 'is', 'are')} down and never came up on a newer "
-            f"build: start {agreeing(len(down), 'it', 'them')} on {target or 'the old one'}, which is "
+            f"build: start {agreeing(len(down), 'it', 'them')} on {target}, which is "
             "no rollback."
         )
 

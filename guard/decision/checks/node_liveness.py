@@ -80,9 +80,11 @@ def run(situation: Situation) -> Iterator[Finding]:
     if not (unknown or down or going or ahead or situation.cluster.ghosts):
         yield CHECK.finding(
             Outcome.PASS,
-            f"all {len(members)} member nodes are live"
-            if not excused
-            else f"every member node is live but {excused[0].name}, which is being restarted",
+            f"every member node is live but {excused[0].name}, which is being restarted"
+            if excused
+            else f"all {len(members)} member nodes are live"
+            if len(members) > 1
+            else "the only member node is live",
             evidence={"members": [n.node_id for n in members]},
         )
 
@@ -221,9 +223,7 @@ def _start_again(situation: Situation, state: Liveness, nodes: list[Node]) -> It
         return
     they, had = ("it is", "it") if len(nodes) == 1 else ("they are", "they")
     names = listed(n.name for n in nodes)
-    build = f"the build {had} had"
-    if situation.step is Step.ROLLBACK:
-        build = str(situation.target or "the build to go back to")
+    build = _build_to_start_on(situation, nodes) or f"the build {had} had"
     begin = (
         f"Start {names}"
         if not _successors(situation, nodes)
@@ -232,6 +232,16 @@ def _start_again(situation: Situation, state: Liveness, nodes: list[Node]) -> It
     yield f"{begin} again, on {build}, and wait until {they} live."
     if state is Liveness.DEAD:
         yield situation.decommission(nodes)
+
+
+def _build_to_start_on(situation: Situation, nodes: list[Node]) -> str:
+    """The build that nodes which are down belong on in this step; empty if the one they had will do."""
+    target = situation.target
+    if situation.step is Step.ROLLBACK:
+        return str(target or "the build to go back to")
+    after = situation.step in (Step.FINALIZE, Step.VERIFY) and target is not None
+    behind = any(n.build is None or (target and n.build.series < target.series) for n in nodes)
+    return str(target) if after and behind else ""
 
 
 def _successors(situation: Situation, nodes: list[Node]) -> str:
