@@ -18,7 +18,7 @@ __all__ = ["another_statement_may_work", "is_unsafe_internals", "may_pass", "una
 
 _DRIFT: Final = frozenset({"42703", "42P01", "42883", "42601", "42704", "42804", "22P02"})
 # Transaction rollback, insufficient resources, system error, internal error.
-_PASSING_CLASSES: Final = ("40", "53", "58", "XX")
+_PASSING: Final = ("40", "53", "58", "XX000")
 _UNSAFE: Final = "crdb_internal and system is restricted"
 
 
@@ -33,7 +33,7 @@ def may_pass(answer: Reply) -> bool:
     Seen on real servers: ``XX000 referenced descriptor ID 3: descriptor not found`` from a node that
     started seconds ago, and 40001, which is asking for just that.
     """
-    return isinstance(answer, Refused) and answer.sqlstate.startswith(_PASSING_CLASSES)
+    return isinstance(answer, Refused) and answer.sqlstate.startswith(_PASSING)
 
 
 def another_statement_may_work(answer: Reply) -> bool:

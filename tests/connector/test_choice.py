@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -239,6 +240,17 @@ def test_every_statement_of_a_section_is_tried_before_it_is_given_up(
     assert sorted(asked) == sorted(wanted), "each once"
     for name in (*SECTIONS, "features"):
         assert isinstance(getattr(snapshot, name), Unavailable)
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "XX000", "53200", "58030"])
+def test_what_may_pass_is_asked_once_more(sqlstate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_sections = {s for candidates in SECTIONS.values() for s in candidates} | {*FEATURES}
+    gateway = Gateway(
+        "v21.2.3", answers=lambda s: Refused(sqlstate, "no") if s in in_sections else None
+    )
+    gateway.snapshot(monkeypatch)
+    asked = Counter(name for names in gateway.rounds[2:-1] for name in names)
+    assert {*asked.values()} == {2}
 
 
 def test_the_next_statement_fills_the_section(monkeypatch: pytest.MonkeyPatch) -> None:
