@@ -607,7 +607,7 @@ _ONCE = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{}', MESSAGE = 'descriptor
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "XX000", "53200"])
-@fault("statements fail once in a way that passes", "asks them again, once", 0)
+@fault("statements fail once in a way that passes", "answers, for they are asked again, once", 0)
 def test_an_error_that_passes(fake: Fake, sqlstate: str) -> Run:
     asked = [statements.GOSSIP_NODES, statements.ACTIVE_SYSTEM_JOBS, *statements.FEATURES]
     once = [Fault(What.INSTEAD, When.ASKED, s.sql, sql=_ONCE.format(sqlstate)) for s in asked]
