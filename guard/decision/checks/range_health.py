@@ -4,8 +4,9 @@ Every node counts the ranges it answers for and writes the counts into its store
 every 10 seconds. guard adds up the records of live nodes only: the record of a dead node keeps its
 last numbers for ever and proves nothing. A range that has no live replica at all is counted by
 nobody, so while a node is down "no unavailable range" is believed only if the replication report
-was made after the node went down and says so too; otherwise the answer is UNKNOWN. A time-out, as a
-range without quorum causes it, is UNKNOWN as well.
+was made after the node went down and says so too; otherwise the answer is UNKNOWN. So it is while a
+node is up and writes no counts, unless the report knows no under-replicated range either. A time-out,
+as a range without quorum causes it, is UNKNOWN as well.
 
 - start, next-node, finalize, verify: block; warn of under-replicated ranges on too few nodes (below).
 - rollback: warn, going back may be the cure; UNKNOWN only where a node that is up counts nothing.
@@ -62,6 +63,7 @@ class _Counts(msgspec.Struct, frozen=True):
     Attributes:
         missing: members whose ranges nobody vouches for.
         reported: unavailable ranges by the replication report, None if it says nothing of use.
+        reported_under: under-replicated ones, likewise.
         cured: True if the node that is down is the one being started again.
     """
 
@@ -69,8 +71,21 @@ class _Counts(msgspec.Struct, frozen=True):
     under: int
     missing: tuple[Node, ...]
     reported: int | None
+    reported_under: int | None
     report_at: dt.datetime | None
     cured: bool
+
+    @property
+    def vouched_for(self) -> bool:
+        """True if nothing is hidden by what those that are missing do not count.
+
+        The ranges of a node that is down are counted by others. Those of a node that is up and silent
+        are not, and of what is under-replicated the report says too much, so that only a zero counts.
+        """
+        silent = any(n.is_up for n in self.missing)
+        return not self.missing or (
+            self.reported is not None and (not silent or self.reported_under == 0)
+        )
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -112,6 +127,7 @@ def _count(situation: Situation) -> _Counts:
         under=sum(s.underreplicated_ranges or 0 for s in counted),
         missing=missing,
         reported=sum(row.unavailable_ranges for row in stats) if stats else None,
+        reported_under=sum(row.under_replicated_ranges for row in stats) if stats else None,
         report_at=report_at,
         cured=back is not None and all(n.is_up for n in missing),
     )
@@ -160,7 +176,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         yield _unavailable(situation, counts, bad)
     if counts.under:
         yield _under_replicated(situation, counts, bad)
-    if counts.missing and counts.reported is None and not counts.unavailable:
+    if not counts.vouched_for and not counts.unavailable:
         yield _not_vouched_for(situation, counts)
     elif not (counts.unavailable or counts.reported or counts.under):
         names = listed(n.name for n in counts.missing)
@@ -189,7 +205,8 @@ def _unavailable(situation: Situation, counts: _Counts, bad: Outcome) -> Finding
 
 def _not_vouched_for(situation: Situation, counts: _Counts) -> Finding:
     missing = counts.missing
-    lenient = situation.step is Step.ROLLBACK and not any(n.is_up for n in missing)
+    available = counts.reported is not None or not any(n.is_up for n in missing)
+    lenient = situation.step is Step.ROLLBACK and available
     return CHECK.finding(
         Outcome.WARN if lenient else Outcome.UNKNOWN,
         f"nobody vouches for the ranges of {listed(n.name for n in missing)}",
@@ -198,7 +215,7 @@ def _not_vouched_for(situation: Situation, counts: _Counts) -> Finding:
         evidence=counts.evidence,
         remedy=(
             _bring_back(situation, missing),
-            _about_the_report(situation.cluster),
+            _about_the_report(situation.cluster, counts),
         ),
         transient=_restless(situation.cluster),
         nodes=missing,
@@ -216,8 +233,13 @@ def _bring_back(situation: Situation, missing: tuple[Node, ...]) -> str:
     return f"Start {first.name} again and wait until it is live."
 
 
-def _about_the_report(cluster: Cluster) -> str:
+def _about_the_report(cluster: Cluster, counts: _Counts) -> str:
     """Why the replication report does not stand in for the nodes that are missing."""
+    if counts.reported is not None:
+        return (
+            f"The replication report knows no unavailable range, but names {counts.reported_under} "
+            "under-replicated ones, more than there may be: it cannot say what this node would count."
+        )
     section = cluster.snapshot.replication_stats
     if not isinstance(section, Collected):
         return (

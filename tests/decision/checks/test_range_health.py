@@ -98,6 +98,32 @@ def test_a_replication_report_made_after_the_death_covers_the_dead_store() -> No
     assert "n3 counts nothing" in finding.detail
 
 
+@pytest.mark.parametrize(
+    "silent",
+    [
+        node(3, tables=("liveness", "gossip", "status"), underreplicated_ranges=7),
+        node(3, underreplicated_ranges=None),
+        node(3, unavailable_ranges=None),
+    ],
+    ids=["no store", "no number", "no other number"],
+)
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_what_a_live_node_would_count_the_report_knows_only_if_it_names_no_range(
+    silent: Node, step: str
+) -> None:
+    """It calls ranges under-replicated that are not, so that one of this node's may be among them."""
+
+    def with_report(under: int) -> list[Any]:
+        seen = snapshot([node(1), node(2), silent], replication_stats=report(0, 0, under=under))
+        return outcomes("range-health", seen, step, "v21.1.11")
+
+    assert with_report(0) == [PASS]
+    assert with_report(5) == [WARN if step == "rollback" else UNKNOWN]
+    assert (
+        one("range-health", snapshot([node(1), node(2), silent]), step, "v21.1.11").outcome is UNKNOWN
+    )
+
+
 @pytest.mark.parametrize("ago", [minutes(6), minutes(61)])
 def test_a_stale_report_covers_nothing(ago: dt.timedelta) -> None:
     seen = snapshot(DEAD, replication_stats=report(0, ago=ago))
