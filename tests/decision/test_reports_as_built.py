@@ -423,6 +423,26 @@ REPORTS: Final = (
         *("start", "v24.3.33", ALLOW, "license"),
         says=("expires in 3 d",),
     ),
+    # the next upgrade begun while the last one is not over
+    Report(
+        "#24546, in our days",
+        cluster([node(1, "v22.2.19"), *nodes("v22.1.22", 2, 3)], "21.2", settings={PRESERVE: "21.2"}),
+        *("next-node", None, BLOCK, "mixed-version"),
+        says=("Put n1 back on v22.1", "from v21.2 to v22.1 comes first"),
+        never=("the source or the target build",),
+    ),
+    Report(
+        "#65625",
+        cluster(
+            [
+                *(half_gone(i, "v20.1.1", tables=("liveness",)) for i in (2, 3, 5)),
+                *nodes("v21.1.1", 1, 4, 7),
+            ],
+            "20.2",
+        ),
+        *("finalize", None, BLOCK, "mixed-version"),
+        says=("the build of n2, n3, n5 is unknown", "cockroach node decommission 2 3 5"),
+    ),
     # what the server refuses to finalize for
     Report(
         "#145933",

@@ -71,9 +71,9 @@ def _names(members: Iterable[_Member]) -> str:
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield findings by the step's row of the table."""
     members = situation.cluster.members
-    for node in members:
-        if node.build is None:
-            yield _unknown(situation, node)
+    unknown = [node for node in members if node.build is None]
+    yield from (_unknown(situation, node) for node in unknown if not node.is_abandoned)
+    yield from _unknown_and_abandoned(situation, [node for node in unknown if node.is_abandoned])
     known = tuple(_Member(node, node.build) for node in members if node.build is not None)
     if not known:
         yield from () if members else (_nobody(),)
@@ -130,18 +130,30 @@ def _unknown(situation: Situation, node: Node) -> Finding:
         evidence={"node_id": node.node_id, "build_tag": node.build_tag, "doubt": node.doubt},
         remedy=(
             f"Look at {node.name}: cockroach node status {node.node_id}",
-            *(
-                (situation.finish_decommissioning((node,)),)
-                if node.is_abandoned
-                else (situation.decommission((node,)),)
-                if node.is_down
-                else ()
-            ),
+            *((situation.decommission((node,)),) if node.is_down else ()),
         ),
         transient=node.is_up,
         nodes=(node,),
         unseen=True,
     )
+
+
+def _unknown_and_abandoned(situation: Situation, nodes: list[Node]) -> Iterator[Finding]:
+    """One finding for all that were left half-way through decommissioning: one command cures them."""
+    if nodes:
+        yield CHECK.finding(
+            Outcome.UNKNOWN,
+            f"the build of {listed(node.name for node in nodes)} is unknown",
+            f"{'; '.join(f'{node.name}: {node.doubt}' for node in nodes[:5])}.",
+            evidence={
+                "nodes": [
+                    {"node_id": n.node_id, "build_tag": n.build_tag, "doubt": n.doubt} for n in nodes
+                ]
+            },
+            remedy=(situation.finish_decommissioning(nodes),),
+            nodes=nodes,
+            unseen=True,
+        )
 
 
 def _impossible(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Finding]:
@@ -220,7 +232,7 @@ def _next_node(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fin
                 else f"The upgrade goes from v{hop.source} to v{hop.target.series}"
             )
             + f", but there is {_described(strangers)}.",
-            *_into_line(situation, strangers, "Put on the source or the target build before going on:"),
+            *_one_upgrade_at_a_time(situation, hop, known, strangers),
             about=strangers,
         )
         return
@@ -233,6 +245,26 @@ def _next_node(situation: Situation, known: tuple[_Member, ...]) -> Iterator[Fin
             f"Bring every node to {hop.target} before finalizing.",
         )
     yield _which_node(situation, hop, known)
+
+
+def _one_upgrade_at_a_time(
+    situation: Situation, hop: Hop, known: tuple[_Member, ...], strangers: list[_Member]
+) -> Iterator[str]:
+    """What to do about members beside the hop; those between its ends belong to an earlier upgrade."""
+    between = {m.build.series for m in strangers}
+    [series, *more] = sorted(between)
+    if more or not hop.source < series < hop.target.series:
+        yield from _into_line(
+            situation, strangers, "Put on the source or the target build before going on:"
+        )
+        return
+    over = [m for m in known if m.build.series == hop.target.series]
+    if over:
+        yield f"Put {_names(over)} back on v{series}."
+    yield (
+        f"The upgrade from v{hop.source} to v{series} comes first, to its end: guard check --step "
+        "next-node, then finalize."
+    )
 
 
 def _has_stray_builds(hop: Hop, known: tuple[_Member, ...]) -> bool:
