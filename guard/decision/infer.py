@@ -66,7 +66,7 @@ def infer_step(cluster: Cluster, target: Build | None, node_id: int | None = Non
         node_id: the node the caller is about to restart, None if not said.
     """
     found = _infer(cluster, target)
-    if node_id is None or target is not None or found.step not in (Step.FINALIZE, Step.VERIFY):
+    if node_id is None or found.step not in (Step.FINALIZE, Step.VERIFY):
         return found
     try:
         if cluster.version.migrating:
@@ -75,6 +75,10 @@ def infer_step(cluster: Cluster, target: Build | None, node_id: int | None = Non
         return found
     # Permission to verify must not pass for permission to restart that node.
     seen = found.reason.split(";")[0]
+    if target is not None:
+        return Inference(
+            Step.NEXT_NODE, f"n{node_id} is about to be restarted on {target}, although {seen}"
+        )
     return Inference(
         Step.AUTO,
         f"cannot tell: n{node_id} is about to be restarted, but {seen}, so nothing says on which "

@@ -99,6 +99,18 @@ def test_permission_to_verify_or_finalize_is_not_permission_to_restart_a_node(
     assert named.step is Step.NEXT_NODE
 
 
+@pytest.mark.parametrize("version", ["21.1", "21.2"])
+def test_nor_is_it_where_the_node_runs_the_target_already(version: str) -> None:
+    """Whoever restarts n3 once more while n2 drains stops two nodes, whatever may be finalized."""
+    built = [node(1, "v21.2.17"), node(2, "v21.2.17", state="draining"), node(3, "v21.2.17")]
+    seen = snapshot(built, version=version)
+    decision = evaluate(seen, target="v21.2.17", node=3)
+    assert decision.step is Step.NEXT_NODE
+    assert "n3 is about to be restarted on v21.2.17, although" in decision.step_reason
+    assert decision.verdict is Verdict.BLOCK
+    assert evaluate(seen, target="v21.2.17").step is not Step.NEXT_NODE
+
+
 def test_decommissioned_nodes_do_not_lead_the_inference_astray() -> None:
     gone = node(4, "v20.2.9", state="dead", membership="decommissioned")
     assert evaluate(snapshot([*NEW, gone], version="21.2")).step is Step.VERIFY
