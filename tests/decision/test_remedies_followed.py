@@ -446,7 +446,7 @@ CASES: Final = (
         "start",
         NEW,
         seen([LOST, node(2, OLD), node(3, OLD, state="suspect")]),
-        "Start the nodes that are down",
+        "Start n3 again.",
         old(),
     ),
     Case("range-health", "verify", None, seen([*on(OLD, OLD), dead()]), "Start n3 again", old()),

@@ -67,6 +67,7 @@ class Report:
         check: one that objects; where the step is allowed, that warns.
         says: texts that must stand in what the check says.
         never: texts that must not.
+        silent: a check that has no say.
     """
 
     thread: str
@@ -78,6 +79,7 @@ class Report:
     says: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     node: int | None = None
+    silent: str = ""
 
 
 def with_clock_ahead(there: Node, by: dt.timedelta) -> Node:
@@ -186,6 +188,12 @@ REPORTS: Final = (
         says=("for 40 d", "'auto_upgrade'", "SET CLUSTER SETTING version = '21.1';"),
         never=("within a minute",),
     ),
+    Report(
+        "#72849, and nothing advises to keep it unfinalized",
+        cluster(nodes("v21.1.11", started=ago(40)), "20.2"),
+        *("start", "v21.2.17", BLOCK, "upgrade-path"),
+        silent="auto-finalization",
+    ),
     # half a year on v21.1.2, not finalized, and now a patch of it
     Report(
         "#66987",
@@ -276,6 +284,14 @@ REPORTS: Final = (
         node=4,
         says=("Starting n4 again costs no quorum", "Start n3, n4 again, on v22.1.22"),
         never=("Another restart now",),
+    ),
+    # the instances were terminated after they had been decommissioned: nobody is left to start
+    Report(
+        "#35220",
+        cluster(nodes("v20.1.16", 26, 27, 28, 29, unavailable_ranges=2), "20.1"),
+        *("start", "v20.1.17", BLOCK, "range-health"),
+        says=("8 ranges are unavailable", "No member is down"),
+        never=("Start ",),
     ),
     # a node that lives and hangs: its liveness is renewed, its status is not
     Report(
@@ -623,6 +639,7 @@ def test_what_was_reported(report: Report) -> None:
         assert text in said
     for text in report.never:
         assert text not in said
+    assert {f.outcome for f in of(decision, report.silent)} <= {Outcome.PASS, Outcome.NOT_APPLICABLE}
 
 
 def test_a_defect_that_only_jobs_bring_on_is_not_waited_for_where_they_never_end() -> None:

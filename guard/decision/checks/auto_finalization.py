@@ -43,32 +43,34 @@ def run(situation: Situation) -> Iterator[Finding]:
     if situation.step is Step.VERIFY:
         yield from _left_behind(situation, held, evidence)
         return
-    if situation.cluster.version.active.is_development:
-        yield CHECK.finding(
-            Outcome.NOT_APPLICABLE, "a development cluster is never finalized", evidence=evidence
-        )
-    elif situation.target is None or situation.is_patch:
-        yield CHECK.finding(
-            Outcome.NOT_APPLICABLE,
-            "a patch upgrade has nothing to finalize"
-            if situation.target
-            else "without a target there is nothing to finalize",
-            evidence=evidence,
-        )
-    elif situation.cluster.version.migrating or situation.target.series < held.series:
-        yield CHECK.finding(
-            Outcome.NOT_APPLICABLE,
-            "the upgrade is being finalized already"
-            if situation.cluster.version.migrating
-            else "the target is older than the cluster version: that is no upgrade",
-            evidence=evidence,
-        )
+    why_not = _does_not_apply(situation, held)
+    if why_not:
+        yield CHECK.finding(Outcome.NOT_APPLICABLE, why_not, evidence=evidence)
     elif not held.by_itself:
         yield CHECK.finding(
             Outcome.PASS, "the upgrade is finalized by hand, the way back stays open", evidence=evidence
         )
     else:
         yield _by_itself(situation, held, evidence)
+
+
+def _does_not_apply(situation: Situation, held: Finalization) -> str:
+    """Why there is nothing to finalize in this upgrade now; empty if there is."""
+    target, version = situation.target, situation.cluster.version
+    runs = max((n.build.series for n in situation.cluster.members if n.build), default=held.series)
+    if version.active.is_development:
+        return "a development cluster is never finalized"
+    if target is None:
+        return "without a target there is nothing to finalize"
+    if situation.is_patch:
+        return "a patch upgrade has nothing to finalize"
+    if version.migrating:
+        return "the upgrade is being finalized already"
+    if target.series < held.series:
+        return "the target is older than the cluster version: that is no upgrade"
+    if held.series < runs < target.series:
+        return f"the upgrade to v{runs} is not final, and comes first"
+    return ""
 
 
 def _by_itself(situation: Situation, held: Finalization, evidence: dict[str, Any]) -> Finding:

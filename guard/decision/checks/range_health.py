@@ -198,8 +198,23 @@ def _unavailable(situation: Situation, counts: _Counts, bad: Outcome) -> Finding
         "They have lost quorum and serve nothing."
         + (" Starting the node again may bring them back." if counts.cured else ""),
         evidence=counts.evidence,
-        remedy=("Start the nodes that are down; see the DB Console: /#/reports/problemranges",),
+        remedy=_available_again(situation),
         transient=_restless(situation.cluster),
+    )
+
+
+def _available_again(situation: Situation) -> tuple[str, ...]:
+    """The remedy for ranges without quorum: their copies are on nodes that are down or gone."""
+    down = [n for n in situation.cluster.members if n.is_down and not n.is_abandoned]
+    see = "See which ranges, and where their copies are, in the DB Console: /#/reports/problemranges"
+    if down:
+        return (f"Start {listed(n.name for n in down)} again.", see)
+    if _restless(situation.cluster):
+        return ("Wait until every node has settled: guard check --wait 5m", see)
+    return (
+        see,
+        "No member is down, so their copies may be on nodes that were taken away: bring those back, or "
+        "ask Cockroach Labs support, before anything is restarted.",
     )
 
 
