@@ -25,6 +25,7 @@ __all__ = ["Situation"]
 
 _OLD_CLI: Final = Series(21, 2)
 _NEW_CLI: Final = Series(22, 1)
+_INTERNALS_SHUT: Final = Series(26, 1)
 
 
 class Situation(msgspec.Struct, frozen=True, dict=True):
@@ -94,6 +95,12 @@ class Situation(msgspec.Struct, frozen=True, dict=True):
         if self.target is not None:
             after = after.after_restart(self.node_id, self.target)
         return msgspec.structs.replace(self, step=Step.FINALIZE, cluster=after, node_id=None)
+
+    def internals(self, statement: str) -> str:
+        """A statement over internal tables, after the one without which v26.1 and later refuse it."""
+        builds = (n.build for n in self.cluster.known_members)
+        shut = any(build is not None and build.series >= _INTERNALS_SHUT for build in builds)
+        return f"SET allow_unsafe_internals = on; {statement}" if shut else statement
 
     def decommission(self, nodes: Iterable[Node], when: str = "If gone for good") -> str:
         """The remedy for nodes that are gone for good, all of them in one command, after `when`.

@@ -372,3 +372,17 @@ def test_what_blocks_once_backups_are_protected_is_said_along_with_it(busy: bool
     text = remedies(evaluate(seen, step="start", target="v21.2.17"), "A-72839")
     assert "Patch n1, n2, n3 to v21.1.12 or later first." in text
     assert ("PAUSE SCHEDULE 5;" in text) is busy
+
+
+@pytest.mark.parametrize(("build", "version"), [("v25.4.5", "25.4"), ("v26.1.5", "25.4")])
+def test_internal_tables_are_opened_where_they_are_shut(build: str, version: str) -> None:
+    invalid = collected(model.InvalidObjectRow(object_id=7, name="t"))
+    seen = snapshot(
+        [node(1, build, underreplicated_ranges=3), *(node(i, build) for i in (2, 3))],
+        version=version, gateway=build, invalid_objects=invalid, settings={PRESERVE: version},
+    )  # fmt: skip
+    decision = evaluate(seen, step="finalize" if build > "v26" else "start", target="v26.1.5")
+    for check in ("invalid-objects", "range-health"):
+        text = remedies(decision, check)
+        assert "SELECT * FROM" in text
+        assert ("SET allow_unsafe_internals = on; SELECT" in text) is (build > "v26")

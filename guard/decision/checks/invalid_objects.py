@@ -33,6 +33,7 @@ from guard.versions import Series
 __all__ = ["CHECK"]
 
 _REFUSES_FROM: Final = Series(22, 2)
+_SELECT: Final = 'SELECT * FROM "".crdb_internal.invalid_objects;'
 
 
 def run(situation: Situation) -> Iterator[Finding]:
@@ -54,7 +55,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         f"{listed(row.name or f'id {row.object_id}' for row in rows)}.",
         evidence={"objects": [{"id": row.object_id, "name": row.name} for row in rows[:50]]},
         remedy=(
-            'See what is wrong: SELECT * FROM "".crdb_internal.invalid_objects;',
+            f"See what is wrong: {situation.internals(_SELECT)}",
             "Have them repaired before the upgrade: ask Cockroach Labs support.",
         ),
     )
@@ -84,7 +85,7 @@ def _not_seen(situation: Situation, why: Unavailable) -> Finding:
         ),
         evidence={"reason": why.reason, "sqlstate": why.sqlstate},
         unseen=needed,
-        remedy=why.remedy or ('Look: SELECT * FROM "".crdb_internal.invalid_objects;',),
+        remedy=why.remedy or (f"Look: {situation.internals(_SELECT)}",),
     )
 
 

@@ -55,6 +55,7 @@ __all__ = ["CHECK"]
 
 _LATELY: Final = dt.timedelta(minutes=5)
 _AT_REST: Final = dt.timedelta(hours=1)
+_CONSTRAINTS: Final = "SELECT * FROM system.replication_constraint_stats WHERE violating_ranges > 0;"
 
 
 class _Counts(msgspec.Struct, frozen=True):
@@ -310,8 +311,7 @@ def _under_replicated(situation: Situation, counts: _Counts, bad: Outcome) -> Fi
             evidence=counts.evidence,
             remedy=(
                 "See which zones ask for what: SHOW ALL ZONE CONFIGURATIONS;",
-                "See which constraints are violated: SELECT * FROM system.replication_constraint_stats "
-                "WHERE violating_ranges > 0;",
+                f"See which constraints are violated: {situation.internals(_CONSTRAINTS)}",
                 "See the ranges in the DB Console: /#/reports/problemranges",
             ),
         )
