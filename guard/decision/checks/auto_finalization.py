@@ -15,8 +15,8 @@ preserves nothing), and from v23.2 on ``cluster.auto_upgrade.enabled = false``.
   these settings protect it: only a value that protects nothing warns.
 
 Not applicable to patch upgrades, without a target, on the way to an older series or to a development
-build, and while the upgrade is being finalized already. Reads the cluster settings:
-VIEWCLUSTERSETTING, admin before v22.1.
+build, while the upgrade is being finalized already, and while an earlier one is not final (that one
+comes first). Reads the cluster settings: VIEWCLUSTERSETTING, admin before v22.1.
 Source: pkg/server/auto_upgrade.go.
 """
 

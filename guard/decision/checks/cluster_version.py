@@ -14,7 +14,8 @@ still spreading through the cluster.
 - verify: final on the series of the binaries, else block. Where nothing holds it back and it is not
   final all the same, the finding names what CockroachDB waits for, as far as that can be seen: the
   status record of a node decommissioned under the old series holds it up for
-  server.time_until_store_dead (5 minutes), one without a liveness record for ever.
+  server.time_until_store_dead (5 minutes), one without a liveness record for ever, a member that
+  is down until it is back. What has not come in a day is not waited for.
 
 The version of a development build (``1000022.1-56``) blocks in every step: such a cluster can never
 be upgraded to a release. Every node older than the cluster version is a contradiction, and UNKNOWN:
