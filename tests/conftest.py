@@ -1,7 +1,6 @@
 """Fixtures that several test packages share, and how long fuzzing takes.
 
-Hypothesis stays within seconds by default. ``GUARD_FUZZ=long pytest`` tries a hundred times as many
-examples of every property that does not set a number of its own: for a night, not for CI.
+Hypothesis stays within seconds by default; see tests/fuzzing.py for ``GUARD_FUZZ``.
 """
 
 from __future__ import annotations
@@ -24,13 +23,16 @@ from guard.decision.table import TABLE
 from tests.cluster.fake import Fake
 from tests.cluster.postgres import CannotRun, Postgres
 from tests.decision.explained import told
+from tests.fuzzing import PROFILE, examples
 
 # No deadline for one example: a machine that is busy is no fault of guard's.
-settings.register_profile("bounded", max_examples=100, deadline=None)
 settings.register_profile(
-    "long", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    PROFILE,
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow] if PROFILE == "long" else [],
 )
-settings.load_profile(os.environ.get("GUARD_FUZZ") or "bounded")
+settings.load_profile(PROFILE)
 
 
 _bytecode: list[str] = []
@@ -48,6 +50,11 @@ def pytest_unconfigure() -> None:
     """Take the byte code away again."""
     while _bytecode:
         shutil.rmtree(_bytecode.pop(), ignore_errors=True)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: half of what a test does is wait, for a server, a time-out or a process."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")

@@ -297,3 +297,20 @@ def test_a_full_disk_at_every_write() -> list[Run]:
                 expected = 2 if "nonsense" in arguments else 11 if "-v" in arguments else 0
                 assert run.code == expected
     return runs
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "--snapshot", str(FINAL), "--format", "json"),
+        ("check", "--snapshot", "-"),
+        ("check", "--no-such-option"),
+        ("--version",),
+    ],
+)
+def test_a_guard_that_is_forked_does_what_one_that_is_started_does(arguments: tuple[str, ...]) -> None:
+    """What most of these tests rest on: see tests/cluster/forked.py."""
+    half = FINAL.read_bytes()[:5000]
+    forked = guard(*arguments, stdin=half)
+    started = guard(*arguments, stdin=half, env={"PYTHONASYNCIODEBUG": ""})
+    assert forked == started

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from tests.cluster.forked import Forked, of_the_start
 
 __all__ = ["GUARD", "Run", "environment", "guard"]
 
@@ -58,15 +60,33 @@ def guard(
     offline = "--snapshot" in arguments or "--debug-zip" in arguments
     if arguments[:1] == ("check",) and offline and "--max-age" not in arguments:
         arguments = (*arguments, "--max-age", "none")
-    done = subprocess.run(
+    done = _run(arguments, environment(env), stdin, killed_after)
+    return Run(
+        done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    )
+
+
+_forked: list[Forked] = []
+
+
+def _run(
+    arguments: Sequence[str], env: Mapping[str, str], stdin: bytes | None, killed_after: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Fork a guard where that is the same; start one where the interpreter's start matters."""
+    if not _forked:
+        _forked.append(Forked(environment()))
+    [forked] = _forked
+    if of_the_start(env) == forked.started_with and forked.busy.acquire(blocking=False):
+        try:
+            return forked.run(arguments, env, stdin, killed_after)
+        finally:
+            forked.busy.release()
+    return subprocess.run(
         [*GUARD, *arguments],
-        env=environment(env),
+        env=dict(env),
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
         timeout=killed_after,
         check=False,
-    )
-    return Run(
-        done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     )

@@ -21,6 +21,7 @@ from guard.decision.result import Verdict
 from guard.snapshot.file import decode, encode
 from guard.snapshot.model import Collected, Unavailable
 from tests.debugzip.making import entries, pack, quiet
+from tests.fuzzing import examples
 
 GOOD = entries(quiet())
 
@@ -125,7 +126,7 @@ def test_an_entry_whose_bytes_are_wrong_hides_its_table(tmp_path: Path) -> None:
     assert "damaged" in seen.schedules.message
 
 
-@settings(max_examples=40)  # each writes and reads an archive
+@settings(max_examples=examples(40))  # each writes and reads an archive
 @given(data=st.data())
 def test_bytes_changed_anywhere_never_crash(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -151,7 +152,7 @@ CELL = st.one_of(
 )
 
 
-@settings(max_examples=40)  # each writes and reads an archive
+@settings(max_examples=examples(40))  # each writes and reads an archive
 @given(data=st.data())
 def test_any_cells_in_any_table_are_judged_or_hidden(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -179,7 +180,7 @@ NEEDED = (
 )
 
 
-@settings(max_examples=40)  # each writes and reads an archive
+@settings(max_examples=examples(40))  # each writes and reads an archive
 @given(gone=st.sets(st.sampled_from(NEEDED), min_size=1), empty=st.booleans())
 def test_never_allow_when_something_needed_is_gone_or_empty(
     tmp_path_factory: pytest.TempPathFactory, gone: set[str], empty: bool

@@ -36,6 +36,7 @@ from tests.building import (
     snapshot,
     unavailable,
 )
+from tests.fuzzing import examples
 
 CATALOG: Final = load()
 WITHOUT_ADVISORIES: Final = tuple(check for check in ALL if check.id != "advisories")
@@ -494,7 +495,7 @@ class RollingUpgrade(RuleBasedStateMachine):
 
 
 RollingUpgrade.TestCase.settings = settings(
-    max_examples=100,
+    max_examples=examples(100),
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
@@ -535,7 +536,7 @@ def patch_upgrades(draw: st.DrawFn) -> tuple[str, str, str, Sequence[str]]:
     return series, old, new, [new if i < done else old for i in range(size)]
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=examples(500), deadline=None, derandomize=True)
 @given(
     upgrade=patch_upgrades(),
     backups=st.integers(0, 2),

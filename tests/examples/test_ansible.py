@@ -18,9 +18,12 @@ PLAYBOOK = shutil.which(
     "ansible-playbook", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
 )
 
-pytestmark = pytest.mark.skipif(
-    PLAYBOOK is None, reason="the role needs ansible-core: pip install '.[examples]'"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        PLAYBOOK is None, reason="the role needs ansible-core: pip install '.[examples]'"
+    ),
+]
 
 HOOK = """---
 - name: {name}

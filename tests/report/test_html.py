@@ -24,6 +24,7 @@ from guard.report.html import render
 from guard.report.timeline_drawing import draw, story
 from guard.snapshot.model import Snapshot
 from tests import building as b
+from tests.fuzzing import examples
 from tests.pages.example import DIRECTORY, PAGES, cluster
 from tests.report.decisions import decision, finding, hostile
 
@@ -138,7 +139,7 @@ def drawn(words: str) -> Timeline:
 _EXPECTED: Final = Page(render(told("x"), Options())).tags
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(texts())
 def test_no_text_changes_the_structure(text: str) -> None:
     got = Page(render(told(text), Options()))
@@ -146,7 +147,7 @@ def test_no_text_changes_the_structure(text: str) -> None:
     assert got.outside == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(texts())
 def test_no_text_of_a_plan_changes_its_structure(text: str) -> None:
     def plan(words: str) -> dict[str, Any]:
@@ -193,7 +194,7 @@ def test_no_text_of_a_plan_changes_its_structure(text: str) -> None:
     assert got.outside == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(texts())
 def test_no_text_of_the_windows_changes_their_structure(text: str) -> None:
     def made(words: str) -> str:
@@ -342,7 +343,7 @@ def test_nodes_are_counted_by_locality() -> None:
 ANY_TIME = st.none() | st.datetimes(timezones=st.just(dt.UTC))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(
         st.tuples(st.sampled_from(["running", "succeeded", "paused"]), ANY_TIME, ANY_TIME), max_size=4

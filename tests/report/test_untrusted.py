@@ -22,6 +22,7 @@ from guard.report import Format, Options, renderer
 from guard.snapshot.file import SnapshotError, decode, encode
 from guard.snapshot.model import Reason, Snapshot
 from tests.building import job, node, schedule, snapshot, unavailable
+from tests.fuzzing import examples
 
 _NASTY = st.sampled_from(
     [
@@ -45,7 +46,7 @@ _NASTY = st.sampled_from(
 )
 TEXT = st.one_of(_NASTY, st.text(max_size=60), st.tuples(st.text(max_size=9), _NASTY).map("".join))
 
-_FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_FUZZ = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _hostile(text: str) -> list[Snapshot]:

@@ -15,6 +15,7 @@ from guard.report.watch_lines import json_line, schema, text_line
 from guard.snapshot.model import Snapshot
 from guard.watch.compare import Known, see
 from tests import building as b
+from tests.fuzzing import examples
 from tests.watch.nights import LIMITS, LOST, NEW, OLD, at, kinds, look, mixed, night
 
 
@@ -314,7 +315,7 @@ STATES = [
 ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(st.sampled_from(STATES), min_size=1, max_size=8))
 def test_any_night_is_told_and_what_stays_the_same_is_silent(states: list[Snapshot]) -> None:
     known = Known()
