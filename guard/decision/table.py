@@ -23,7 +23,7 @@ TABLE: Final[dict[str, dict[Step, str]]] = {
     "mixed-version": {_S: "B W", _N: "B W", _F: "B W", _R: "B", _V: "B"},
     "migrations": {_S: "B", _N: "B", _F: "B", _R: "B", _V: "B"},
     "upgrade-path": {_S: "B", _N: "B", _R: "B W"},
-    "target-release": {_S: "B W", _N: "B W", _F: "W", _R: "W"},
+    "target-release": {_S: "B W", _N: "B W", _F: "W", _R: "W", _V: "W"},
     "unlisted-release": {_S: "W", _N: "W", _F: "W", _R: "W"},
     "license": {_S: "B W", _N: "B W", _F: "B W", _V: "W"},
     "auto-finalization": {_S: "W", _N: "W", _V: "W"},

@@ -7,7 +7,8 @@ such order, but both sides should be on series that its page names as compatible
 
 - start, finalize: warn on a primary and where logical replication runs; pass on a standby, and for a
   patch upgrade, which needs no order.
-- next-node, rollback, verify: not asked.
+- next-node, rollback, verify: not asked. A standby may be ahead of its primary, and stays
+  as it is when the primary goes back.
 
 Reads the active jobs. Source: "Upgrade clusters that use physical cluster replication" of the upgrade
 pages (docs#20729, docs#18809), "Logical data replication".

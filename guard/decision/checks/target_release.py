@@ -2,7 +2,7 @@
 
 - start, next-node: block a withdrawn release. Warn about testing releases, cloud-only ones, custom
   builds, builds Cockroach Labs never published, and series out of support.
-- finalize, rollback: warn about all of these; the nodes run it already, or did.
+- finalize, rollback, verify: warn about all of these; the nodes run it already, or did.
 - A release that guard knows by its public tag or image only warns: nobody told guard whether it was
   withdrawn or is for CockroachDB Cloud only, and its advisories may be missing.
 

@@ -39,7 +39,7 @@ def test_by_status(step: str, target: str, expected: Outcome) -> None:
     assert outcomes(step, target)[0] is expected
 
 
-@pytest.mark.parametrize("step", ["finalize", "rollback"])
+@pytest.mark.parametrize("step", ["finalize", "rollback", "verify"])
 @pytest.mark.parametrize("target", ["v23.1.0", "v24.2.1"])
 def test_what_runs_already_or_did_only_warns(step: str, target: str) -> None:
     assert outcomes(step, target)[0] is Outcome.WARN
