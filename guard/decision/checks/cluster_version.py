@@ -190,7 +190,8 @@ def _start(situation: Situation, newest: Series | None) -> Finding:
     return _finding(
         situation,
         Outcome.BLOCK,
-        f"the previous upgrade was never finalized: binaries v{newest}, cluster version {active}",
+        f"{_which(situation, newest)} was never finalized: "
+        f"binaries v{newest}, cluster version {active}",
         "A cluster is upgraded by one major version at a time, and the last one is not over."
         + (f" {why}" if why else ""),
         *left,
@@ -201,6 +202,12 @@ def _start(situation: Situation, newest: Series | None) -> Finding:
         ),
         _in_the_middle(situation, newest),
     )
+
+
+def _which(situation: Situation, newest: Series | None) -> str:
+    """The unfinished upgrade: called the previous one only if the target is of a later series."""
+    earlier = situation.target is None or newest is None or situation.target.series > newest
+    return "the previous upgrade" if earlier else f"the upgrade to v{newest}"
 
 
 def _in_the_middle(situation: Situation, newest: Series | None) -> str:
