@@ -285,7 +285,7 @@ def _range_health(q: Question) -> bool:
     """Starting the one node that is down is the cure; too few nodes have none."""
     back = q.came_back or (q.may_be_down is not None and q.may_be_down.down)
     cure = back and not any(m.down for m in q.others)
-    enough = sum(m.membership == "active" for m in q.up.members) >= 3
+    enough = len(q.up.members) >= 3
     counted = (q.seen_in or q.up).counting is not None
     sick = bool(q.up.unavailable or (q.up.under_replicated and enough))
     return counted and sick and not cure and q.step != "rollback"

@@ -12,12 +12,12 @@ as a range without quorum causes it, is UNKNOWN as well.
 - rollback: warn, going back may be the cure; UNKNOWN only where a node that is up counts nothing.
 - next-node with ``--node`` naming a node that is down: warn. Starting it again is the cure.
 
-Under-replication is transient: CockroachDB repairs it, unless a node is dead whose copies the live ones
-have no room for, or nothing has moved for an hour (every node up, settled and none leaving): then a
-zone probably asks for what the nodes cannot give, and no waiting helps. Unavailability is transient
-while a node is restarting. A cluster of one or two nodes counts its ranges as under-replicated for ever
-unless its zones ask for fewer than three copies (CockroachDB wants at least three, however few nodes
-there are), which nobody can fix without more nodes: there it is a warning.
+Under-replication is transient: CockroachDB repairs it, unless a node is dead or leaving whose copies
+the others have no room for, or nothing has moved for an hour (every node up, settled and none leaving):
+then a zone probably asks for what the nodes cannot give, and no waiting helps. Unavailability is
+transient while a node is restarting. A cluster of one or two nodes counts its ranges as
+under-replicated for ever unless its zones ask for fewer than three copies (CockroachDB wants at least
+three, however few nodes there are), which nobody can fix without more nodes: there it is a warning.
 
 The replication report is only asked about unavailable ranges. It takes each zone's factor at its
 word and so calls the system ranges of every three-node cluster, which ask for five copies,
@@ -276,6 +276,9 @@ def _about_the_report(cluster: Cluster, counts: _Counts) -> str:
 
 def _under_replicated(situation: Situation, counts: _Counts, bad: Outcome) -> Finding:
     cluster = situation.cluster
+    leaving = [n for n in cluster.members if n.membership != "active"]
+    if _never_enough_nodes(cluster) and leaving and not never_enough(cluster, len(cluster.members)):
+        return _too_few_stay(counts, bad, leaving)
     if _never_enough_nodes(cluster):
         return CHECK.finding(
             Outcome.WARN,
@@ -326,6 +329,24 @@ def _under_replicated(situation: Situation, counts: _Counts, bad: Outcome) -> Fi
         if counts.cured
         else ("Wait until they have caught up, or let guard wait: guard check --wait 20m",),
         transient=not counts.cured,
+    )
+
+
+def _too_few_stay(counts: _Counts, bad: Outcome, leaving: list[Node]) -> Finding:
+    """The nodes would do, if some of them were not being decommissioned."""
+    back = " ".join(str(n.node_id) for n in leaving if n.is_up)
+    return CHECK.finding(
+        bad,
+        f"{counted(counts.under, 'range', 'is', 'are')} under-replicated, and the nodes that stay are "
+        "too few for all copies",
+        f"{listed(n.name for n in leaving)} {agreeing(len(leaving), 'is', 'are')} leaving, so waiting "
+        "does not help. Another restart could cost these ranges their quorum.",
+        evidence=counts.evidence,
+        remedy=(
+            "Let a new node join before it goes.",
+            *((f"Or take it back: cockroach node recommission {back}",) if back else ()),
+        ),
+        nodes=leaving,
     )
 
 

@@ -239,3 +239,15 @@ def test_empty_store_table_is_unknown() -> None:
     assert outcomes("range-health", snapshot(store_status=collected()), "start", "v21.1.12") == [
         UNKNOWN
     ]
+
+
+@pytest.mark.parametrize(("state", "back"), [("live", True), ("dead", False)])
+@pytest.mark.parametrize("step", ALL_STEPS)
+def test_nodes_that_would_do_if_none_were_leaving_are_not_too_few_for_ever(
+    step: str, state: str, back: bool
+) -> None:
+    leaving = node(3, membership="decommissioning", state=state)
+    seen = snapshot([node(1, underreplicated_ranges=9), node(2), leaving])
+    found = judge("range-health", seen, step, "v21.1.11")[0]
+    assert (found.outcome, found.transient, found.nodes) == (SEVERITY[step], False, (3,))
+    assert ("recommission 3" in " ".join(found.remedy)) is back
