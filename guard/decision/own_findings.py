@@ -34,7 +34,7 @@ OWN: Final[dict[str, str]] = {
     ),
     "policy-target": (
         "May the policy's cluster go to this target? Made if the policy names targets; blocks a start\n"
-        "and the next node if the target is none of them. The way back and the end need no\n"
-        "permission."
+        "and the next node if the target is none of them; a custom build goes by the name of its\n"
+        "release. The way back and the end need no permission."
     ),
 }

@@ -33,6 +33,7 @@ Every record, with its source page, affected builds and conditions: ``guard advi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from guard.catalog.answers import Answer
 from guard.catalog.bites import Bite, destroys, in_target, on_edges
@@ -48,6 +49,7 @@ from guard.versions import Build
 __all__ = ["CHECK"]
 
 _OWN_CHECK = "A-72839"
+_LOOKED: Final = "If a person has looked, and it does not apply here: --accept {} --reason '...'"
 _WORST_FIRST = (Outcome.BLOCK, Outcome.UNKNOWN, Outcome.WARN, Outcome.NOT_APPLICABLE)
 
 
@@ -177,12 +179,17 @@ def _on_edge(situation: Situation, bite: Bite) -> Finding:
         return _finding(bite.advisory, Outcome.NOT_APPLICABLE, judged.why, evidence)
     certain = judged.answer is Answer.YES and bite.affected is Answer.YES
     outcome = Outcome.BLOCK if certain else Outcome.UNKNOWN
+    outcome = Outcome.WARN if edge.effect == "warn" else outcome
+    asks = outcome is Outcome.UNKNOWN and judged.answer is Answer.UNKNOWN
     return _finding(
         bite.advisory,
-        Outcome.WARN if edge.effect == "warn" else outcome,
+        outcome,
         f"{judged.why} {bite.reason}.".strip(),
         evidence,
-        remedy=_another_target(situation, bite),
+        remedy=(
+            *_another_target(situation, bite),
+            *((_LOOKED.format(bite.advisory.id),) if asks else ()),
+        ),
         transient=certain and _passes_by_itself(situation, bite),
         jobs=judged.jobs,
     )

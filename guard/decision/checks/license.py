@@ -203,7 +203,14 @@ def _telemetry(situation: Situation, row: LicenseRow) -> Iterator[Finding]:
         else "telemetry is off; a Free or Trial license needs it",
         "Without it a major upgrade cannot be finalized, and the cluster is throttled after 7 days.",
         evidence={_TELEMETRY: "false", "kind": row.kind},
-        remedy=(f"SET CLUSTER SETTING {_TELEMETRY} = true;",),
+        remedy=(
+            f"SET CLUSTER SETTING {_TELEMETRY} = true;",
+            *(
+                ("Or, where it is an Enterprise license: --accept license --reason '...'",)
+                if not known and situation.step is Step.FINALIZE
+                else ()
+            ),
+        ),
     )
 
 

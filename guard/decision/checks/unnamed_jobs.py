@@ -52,7 +52,10 @@ def run(situation: Situation) -> Iterator[Finding]:
             f"guard does not know the kind of {counted(len(foreign), 'running job')}",
             "; ".join(job_text(job, cluster.now) for job in foreign[:5]) + ".",
             evidence={"jobs": job_evidence(foreign)},
-            remedy=("Find out whether it may meet a restart, or take a newer guard.",),
+            remedy=(
+                "Find out whether it may meet a restart, or take a newer guard.",
+                "If it may: --accept unnamed-jobs --reason '...'",
+            ),
             jobs=foreign,
         )
     if not unnamed and not foreign:

@@ -139,6 +139,13 @@ def test_a_changefeed_in_its_initial_scan(
     assert outcome("A-123371", step, target, source, version, **changes) is expected
 
 
+def test_what_nobody_could_read_a_person_may_look_up() -> None:
+    """The mitigation alone would lead to the same question again."""
+    for seen, asks in ((changefeed(None), True), (changefeed(False), False)):
+        found = judge("start", "v23.1.22", ["v23.1.5"] * 3, "23.1", **seen)["A-123371"]
+        assert ("--accept A-123371 --reason" in " ".join(found.remedy)) is asks
+
+
 def test_waiting_clears_an_initial_scan() -> None:
     found = judge("start", "v23.1.22", ["v23.1.5"] * 3, "23.1", **changefeed(False))
     assert found["A-123371"].transient
