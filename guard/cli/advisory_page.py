@@ -58,7 +58,27 @@ def _facts(found: Advisory) -> Iterator[str]:
         yield ""
     for edge in found.edges:
         yield f"Bites:     {edge_text(edge)}"
+    if target := _target(found):
+        yield f"Target:    an affected one {target}"
     if found.conditions:
         yield f"Counts if: {conditions_text(found.conditions)}"
     if found.note:
         yield f"Note:      {found.note.strip()}"
+
+
+def _target(found: Advisory) -> str:
+    """What guard makes of an affected build that is moved to, wherever from; empty if nothing."""
+    from guard.catalog.bites import destroys
+    from guard.catalog.records import Trigger
+
+    if found.trigger is Trigger.UPGRADE:
+        return ""
+    when = "at start, and before the first restart on it"
+    if found.draft:
+        return f"is unknown {when}, until a person completes the record"
+    if destroys(found):
+        return (
+            f"blocks {when}, if a later patch of its series is free of it; warns if none is, if the "
+            "nodes have it already, or if what it counts on does not hold"
+        )
+    return f"warns {when}, if a later patch is free of it or the nodes do not have it already"

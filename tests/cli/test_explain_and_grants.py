@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from typer.testing import CliRunner
 
 from guard.catalog import load
-from guard.decision.checks import ALL
+from guard.catalog.answers import Answer
+from guard.catalog.bites import repaired_in
+from guard.catalog.records import Trigger
+from guard.catalog.releases import installable
+from guard.decision.checks import ALL, advisories
+from guard.decision.engine import evaluate
 from guard.decision.own_findings import OWN
+from guard.decision.result import Outcome
+from guard.versions import Build
+from tests.building import snapshot, three, unavailable
 
 CATALOG = load()
 
@@ -42,6 +52,40 @@ def test_every_advisory_has_its_date_builds_remedy_and_commands(name: str) -> No
     assert all(f"v{each.series}: {each.introduced}" in page for each in record.affected)
     assert record.mitigation.text.strip()[:60] in page
     assert all(command.strip().splitlines()[-1] in page for command in record.mitigation.commands)
+
+
+def _moves() -> Iterator[tuple[str, Build, Build]]:
+    """Of each record a build with the defect that a later one lacks, and one of the series before."""
+    for name, record in CATALOG.advisories.items():
+        for series, before in pairwise(sorted(CATALOG.series, reverse=True)):
+            builds = sorted(build for build, _ in installable(CATALOG.series[series]))
+            here = CATALOG.newest_release(before).build
+            hit = [b for b in builds if CATALOG.affects(record, b).affected is Answer.YES]
+            if here is None or not hit or repaired_in(CATALOG.series, record, hit[-1]) is None:
+                continue
+            if CATALOG.upgrade_allowed(before, series).supported is Answer.YES:
+                yield name, here, hit[-1]
+                break
+
+
+@pytest.mark.parametrize(("name", "here", "target"), list(_moves()))
+def test_what_a_page_says_of_an_affected_target_is_what_check_does(
+    name: str, here: Build, target: Build
+) -> None:
+    _, page = run("explain", name)
+    told = re.search(r"^Target: +an affected one (\w+) at start", page, re.MULTILINE)
+    hidden = unavailable()
+    seen = snapshot(
+        three(str(here)), version=str(here.series), gateway=str(here),
+        features=hidden, license=hidden, active_jobs=hidden, job_history=hidden,
+    )  # fmt: skip
+    decision = evaluate(seen, step="start", target=target, checks=[advisories.CHECK])
+    said = next((f.outcome for f in decision.findings if f.check == name), None)
+    edges = {edge.effect for edge in CATALOG.advisories[name].edges if "start" in edge.steps}
+    if told is None:
+        assert name == "A-72839" or CATALOG.advisories[name].trigger is Trigger.UPGRADE
+    elif not edges and said is not Outcome.NOT_APPLICABLE:
+        assert said is {"blocks": Outcome.BLOCK, "warns": Outcome.WARN}[told[1]]
 
 
 def test_a_statement_that_writes_cannot_be_taken_for_one_that_looks() -> None:
