@@ -29,6 +29,7 @@ def growth(pattern: str | bytes, flags: int = 0, how: str = "search") -> float:
     return max((count(text(_LONG)) / min(count(text(_SHORT)), 1e9) for text in worst), default=1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "how"),
     [
@@ -102,6 +103,7 @@ def test_every_pattern_is_found() -> None:
     assert {pattern.how for pattern in PATTERNS} == {"match", "fullmatch", "search"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", PATTERNS, ids=str)
 def test_every_pattern_is_linear(pattern: Pattern) -> None:
     assert growth(pattern.text, pattern.flags, pattern.how) <= _LINEAR

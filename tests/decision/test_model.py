@@ -495,7 +495,7 @@ class RollingUpgrade(RuleBasedStateMachine):
 
 
 RollingUpgrade.TestCase.settings = settings(
-    max_examples=examples(100),
+    max_examples=examples(100, quick=8),  # each is a history of many looks
     stateful_step_count=25,
     deadline=None,
     derandomize=True,

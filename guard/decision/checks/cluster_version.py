@@ -138,13 +138,25 @@ def _migrating(situation: Situation) -> Finding:
             text,
             "Let the finalization end, then go forward.",
         )
+    title = "the cluster version is migrating: finalization is under way"
+    jobs = "SELECT job_id, status FROM [SHOW JOBS] WHERE job_type = 'MIGRATION';"
+    dead = [n for n in situation.cluster.members if n.liveness is Liveness.DEAD]
+    if dead:
+        return _finding(
+            situation,
+            Outcome.BLOCK,
+            f"{title}, and cannot end while {listed(n.name for n in dead)} is down",
+            f"{text} Every member has to take each step of it.",
+            "Waiting will not do: see node-liveness for the way out.",
+            f"What it stands at: {jobs}",
+        )
     return _finding(
         situation,
         Outcome.BLOCK,
-        "the cluster version is migrating: finalization is under way",
+        title,
         f"{text} Finalizing takes seconds to minutes, on a cluster of very many ranges hours.",
         "Wait until it is final: SHOW CLUSTER SETTING version;",
-        "If it does not move: SELECT job_id, status FROM [SHOW JOBS] WHERE job_type = 'MIGRATION';",
+        f"If it does not move: {jobs}",
         transient=True,
     )
 

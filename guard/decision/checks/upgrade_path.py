@@ -35,26 +35,18 @@ def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding by the step's row of the table."""
     target, active = situation.target, situation.cluster.active_series
     newest = max((n.build for n in situation.cluster.members if n.build), default=None)
-    if target is None and situation.step is Step.ROLLBACK and newest and newest.series > active:
-        if situation.cluster.version.migrating:
-            yield CHECK.finding(
-                Outcome.NOT_APPLICABLE, "there is no way back any more: the upgrade is being finalized"
-            )
-        else:
-            yield _back_to_what(situation)
+    if situation.step is Step.ROLLBACK:
+        yield _rollback(situation, target, newest)
         return
     if target is None:
         yield CHECK.finding(
-            Outcome.BLOCK if situation.step is Step.ROLLBACK else Outcome.UNKNOWN,
+            Outcome.UNKNOWN,
             "there is no build to go to",
             "No node runs an older build of the active series, and none was named.",
             remedy=("Name it: --target vX.Y.Z",),
         )
         return
     evidence = {"from": str(active), "to": str(target)}
-    if situation.step is Step.ROLLBACK:
-        yield _back(situation, target, evidence)
-        return
     if newest is not None and target.release < newest.release:  # a custom build is of its release
         yield CHECK.finding(
             Outcome.BLOCK,
@@ -124,6 +116,25 @@ def _testing(situation: Situation, target: Build) -> Finding | None:
     )
 
 
+def _rollback(situation: Situation, target: Build | None, newest: Build | None) -> Finding:
+    version = situation.cluster.version
+    if version.migrating:
+        return CHECK.finding(
+            Outcome.NOT_APPLICABLE,
+            f"there is no way back while the cluster version is {version.active}",
+        )
+    if target is not None:
+        return _back(situation, target, newest)
+    if newest is not None and newest.series > version.series:
+        return _back_to_what(situation)
+    return CHECK.finding(
+        Outcome.BLOCK,
+        "there is no build to go to",
+        f"No node runs an older build of v{version.series}, and none was named.",
+        remedy=(f"If it was a patch, name the older one: --target v{version.series}.Z",),
+    )
+
+
 def _back_to_what(situation: Situation) -> Finding:
     """Every node is on the new series already, so none tells what the old build was."""
     active = situation.cluster.active_series
@@ -141,11 +152,20 @@ def _back_to_what(situation: Situation) -> Finding:
     )
 
 
-def _back(situation: Situation, target: Build, evidence: dict[str, str]) -> Finding:
+def _back(situation: Situation, target: Build, newest: Build | None) -> Finding:
     active = situation.cluster.active_series
+    evidence = {"from": str(active), "to": str(target)}
     if target.series == active:
         return CHECK.finding(
             Outcome.PASS, f"{target} is of v{active}, where the cluster came from", evidence=evidence
+        )
+    if target.series < active and (newest is None or newest.series <= active):
+        return CHECK.finding(
+            Outcome.BLOCK,
+            f"there is no way back to v{target.series}: the cluster version is {active}",
+            "A binary of an older series refuses the stores of a finalized upgrade.",
+            evidence=evidence,
+            remedy=("Going back now means restoring a backup into a new cluster.",),
         )
     return CHECK.finding(
         Outcome.BLOCK,

@@ -181,3 +181,11 @@ def test_a_downgrade_option_of_another_version_holds_nothing_back_at_finalize() 
     assert any(
         "SET CLUSTER SETTING cluster.preserve_downgrade_option = '21.1'" in r for r in found.remedy
     )
+
+
+@pytest.mark.parametrize(("state", "transient"), [("live", True), ("suspect", True), ("dead", False)])
+def test_a_finalization_without_a_member_does_not_end_by_waiting(state: str, transient: bool) -> None:
+    nodes = [node(1, "v21.2.1"), node(2, "v21.2.1"), node(3, "v21.2.1", state=state)]
+    finding = one("cluster-version", snapshot(nodes, version="21.1-14"), "verify", "v21.2.1")
+    assert (finding.outcome, finding.transient) == (BLOCK, transient)
+    assert ("n3" in finding.title) is (not transient)

@@ -76,7 +76,16 @@ def test_next_node_without_any_target_is_unknown() -> None:
         (None, ["v21.2.0"] * 3, "21.1", Outcome.WARN),  # back to v21.1, but to which build?
         (None, ["v21.2.0"] * 3, "21.2", Outcome.BLOCK),  # nothing older runs
         ("v21.1.11", ["v21.2.0"] * 3, "21.2", Outcome.BLOCK),  # final: too late
+        ("v23.2.5", ["v24.1.0"] * 3, "24.1-upgrading-final-step", Outcome.NOT_APPLICABLE),
     ],
 )
 def test_rollback(target: str | None, nodes: list[str], version: str, expected: Outcome) -> None:
     assert outcome("rollback", target, nodes, version)[0] is expected
+
+
+def test_no_build_is_asked_for_where_there_is_no_way_back() -> None:
+    taken = snapshot([node(i, "v21.2.0") for i in (1, 2, 3)], version="21.2")
+    decision = guard.evaluate(taken, step="rollback", target="v21.1.11", checks=[upgrade_path.CHECK])
+    [finding] = [f for f in decision.findings if f.check == "upgrade-path"]
+    assert "no way back" in finding.title
+    assert "--target" not in " ".join(finding.remedy)
