@@ -26,7 +26,7 @@ from guard.catalog.hops import no_way_out
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
-from guard.versions import Build
+from guard.versions import Build, Series
 
 __all__ = ["CHECK"]
 
@@ -53,7 +53,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             f"the target {target} is older than {newest}, which a node runs",
             "That is not an upgrade.",
             evidence=evidence | {"newest": str(newest)},
-            remedy=("If you want to go back: guard check --step rollback",),
+            remedy=(_instead_of_older(target, newest, active),),
         )
         return
     testing = _testing(situation, target)
@@ -85,6 +85,15 @@ def run(situation: Situation) -> Iterator[Finding]:
         if outcome is Outcome.PASS
         else (f"See the way there: guard plan --from v{active} --to {target}",),
     )
+
+
+def _instead_of_older(target: Build, newest: Build, active: Series) -> str:
+    """The remedy for a target older than what runs: back to it, on with what runs, or neither."""
+    if target.series == active:
+        return f"If you want to go back: guard check --step rollback --target {target}"
+    if target.series > active:
+        return f"Go on with what runs already: --target {newest}"
+    return f"There is no way back from cluster version {active} but a restore. Name a newer target."
 
 
 def _testing(situation: Situation, target: Build) -> Finding | None:
