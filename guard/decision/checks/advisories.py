@@ -20,8 +20,8 @@ bites in a step of an upgrade. It is judged as an advisory is. A-72839 has a che
 - Advisories that affect what runs now and that the target cures never block; they are counted in
   the one line that passes.
 
-An advisory of the edge or the target that provably does not bite is not applicable; nor is their sum
-where guard does not know every advisory of the target.
+An advisory of the edge or the target that provably does not bite is not applicable, and so is the one
+line that sums up where guard does not know every advisory of the target.
 
 The id ``advisories`` stands for all of these findings together: in ``severity.advisories`` of a policy
 where it has no line for the advisory's own id, in a waiver, and in ``--accept advisories``.

@@ -19,9 +19,9 @@ transient while a node is restarting. A cluster of one or two nodes counts its r
 under-replicated for ever unless its zones ask for fewer than three copies (CockroachDB wants at least
 three, however few nodes there are), which nobody can fix without more nodes: there it is a warning.
 
-The replication report is only asked about unavailable ranges. It takes each zone's factor at its
-word and so calls the system ranges of every three-node cluster, which ask for five copies,
-under-replicated; the counts of the nodes do not.
+The replication report is asked about unavailable ranges, and of under-replicated ones only whether it
+knows none. It takes each zone's factor at its word and so calls the system ranges of every three-node
+cluster, which ask for five copies, under-replicated; the counts of the nodes do not.
 
 Reads crdb_internal.kv_store_status: admin, or VIEWCLUSTERMETADATA from v23.1.12 on;
 system.replication_stats (admin, or VIEWSYSTEMTABLE from v23.1.11 on) where it may.
