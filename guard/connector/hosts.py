@@ -72,9 +72,11 @@ def targets(
 def _certificate_directory(directory: str | None) -> Path | None:
     if not directory:
         return None
-    path = Path(directory).expanduser()
     try:
+        path = Path(directory).expanduser()
         next(path.iterdir(), None)
+    except RuntimeError:  # ~name, and there is no such user
+        raise UrlError("the certificate directory cannot be read: ~ stands for no directory") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not a directory"
         raise UrlError(f"the certificate directory cannot be read: {why}") from None

@@ -1,7 +1,7 @@
 """Files that libpq and OpenSSL open during a login, looked at before they do.
 
-They open whatever lies under a name and wait for what a FIFO nobody writes to will never say, in one
-call that nothing can interrupt, the deadline included.
+They open whatever lies under a name and wait for what a FIFO nobody writes to will never say, or read
+gigabytes, in one call that nothing can interrupt, the deadline included.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Final
 from guard.connector.errors import UrlError
 
 __all__ = ["home", "refuse_endless_files"]
+
+_LARGEST: Final = 16 << 20  # bytes; certificates and passwords have some thousand
 
 # libpq's parameter, its variable where guard does not read it itself, and the default under HOME.
 _FILES: Final = (
@@ -39,7 +41,7 @@ def home(environment: Mapping[str, str]) -> Path | None:
 
 
 def refuse_endless_files(params: Mapping[str, str], environment: Mapping[str, str]) -> None:
-    """End if a file of the login is a FIFO or a device that could keep libpq for ever.
+    """End if a file of the login is a FIFO, a device or so large that it could keep libpq for ever.
 
     Args:
         params: libpq's parameters.
@@ -50,12 +52,18 @@ def refuse_endless_files(params: Mapping[str, str], environment: Mapping[str, st
     """
     for name, path in _opened(params, environment):
         try:
-            mode = path.stat().st_mode
+            seen = path.stat()
+            mode, size = seen.st_mode, seen.st_size
         except (OSError, ValueError):
             continue  # libpq says so itself, and at once
         device = stat.S_ISCHR(mode) and name != "passfile" and str(path) != os.devnull
         if stat.S_ISFIFO(mode) or device:
             raise UrlError(f"{name} must be a regular file, not a FIFO or a device")
+        if stat.S_ISREG(mode) and size > _LARGEST:
+            raise UrlError(f"{name} is larger than {_LARGEST >> 20} MiB")
+        # libpq prints a warning of its own, name and all, past what cleans all that guard writes.
+        if name == "passfile" and not str(path).isprintable():
+            raise UrlError("passfile has a name that cannot be printed")
 
 
 def _opened(params: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import Target
-from guard.connector.redact import scrub
+from guard.connector.pipeline import secrets_of
+from guard.connector.redact import scrub, without
 from guard.connector.service_file import service_is_read
 from guard.connector.session import NOT_TO_A_POOLER, startup_options
 from guard.snapshot.model import Reason
@@ -33,6 +35,13 @@ _PERMANENT: Final = (
     "role is not permitted to log in",
     "does not have login privilege",
     "authentication method",
+    # Ways to log in that guard, or this libpq, does not go.
+    "authentication not supported",
+    "authentication mechanisms are supported",
+    "non-ssl connection",
+    "gssapi",
+    "oauth",
+    "sspi",
     "no pg_hba.conf entry",
     "private key file",
     "channel binding",
@@ -73,13 +82,14 @@ class Login:
         self.reached = False
         self.began = time.monotonic()
         self.writing = True
+        self._pgconn: PGconn = None  # type: ignore[assignment]
         params = _parameters(target, address, statement_timeout)
         try:
             conninfo = make_conninfo("", **params).encode()
             with service_is_read():
-                self._pgconn: PGconn = pq.PGconn.connect_start(conninfo)
+                self._pgconn = pq.PGconn.connect_start(conninfo)
         except (Error, OSError, ValueError) as error:
-            raise explained(str(error) or type(error).__name__) from None
+            raise explained(str(error) or type(error).__name__, self._secrets()) from None
         if self._pgconn.status == pq.ConnStatus.BAD:
             raise self._failed()
 
@@ -100,8 +110,9 @@ class Login:
         try:
             status = self._pgconn.connect_poll()
         except (Error, OSError, ValueError) as error:
+            secrets = self._secrets()
             self.give_up()
-            raise explained(str(error)) from None
+            raise explained(str(error), secrets) from None
         if status == PollingStatus.FAILED:
             raise self._failed()
         self.writing = status == PollingStatus.WRITING
@@ -132,9 +143,14 @@ class Login:
         return ConnectFailed(f"no answer within {seconds}", reason=Reason.TIMEOUT)
 
     def _failed(self) -> ConnectFailed:
-        text = self._pgconn.get_error_message()
+        text, secrets = self._pgconn.get_error_message(), self._secrets()
         self.give_up()
-        return explained(text)
+        return explained(text, secrets)
+
+    def _secrets(self) -> list[str]:
+        known = [self.target.params.get("password"), self.target.params.get("sslpassword")]
+        used = [] if self._pgconn is None else secrets_of(self._pgconn)
+        return [secret for secret in known if secret] + used
 
 
 def _parameters(target: Target, address: str | None, statement_timeout: int) -> dict[str, Any]:
@@ -159,9 +175,14 @@ def _parameters(target: Target, address: str | None, statement_timeout: int) -> 
     return params
 
 
-def explained(message: str) -> ConnectFailed:
-    """What a failed login means, from libpq's words."""
-    text = scrub(" ".join(message.split())) or _SILENT
+def explained(message: str, secrets: Iterable[str] = ()) -> ConnectFailed:
+    """What a failed login means, from libpq's words, which may repeat one of the `secrets`."""
+    why = _explained(scrub(" ".join(message.split())) or _SILENT)
+    why.args = (without(str(why), secrets),)
+    return why
+
+
+def _explained(text: str) -> ConnectFailed:
     # "connection to server at "10.0.0.1", port 26257 failed: FATAL: …"
     if text.startswith("connection to server "):
         before, failed, after = f"{text} ".partition(" failed: ")

@@ -20,14 +20,14 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PipelineStatus
 
 from guard.connector.deadline import Deadline
 from guard.connector.memory import peak_bytes
-from guard.connector.redact import scrub
+from guard.connector.redact import scrub, without
 from guard.connector.statements import ALL, Statement
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 __all__ = ["MOST_BYTES", "MOST_GROWTH", "MOST_ROWS", "ConnectionLost", "Refused", "Reply", "Rows"]
-__all__ += ["TimedOut", "ask"]
+__all__ += ["TimedOut", "ask", "secrets_of"]
 
 Row = dict[str, str | None]
 
@@ -105,6 +105,7 @@ def ask(
     from psycopg import Error
 
     answers: list[Reply] = []
+    secrets = secrets_of(pgconn)
     try:
         pgconn.nonblocking = 1
         pgconn.enter_pipeline_mode()
@@ -115,9 +116,29 @@ def ask(
         if len(answers) == len(statements):
             pgconn.exit_pipeline_mode()
     except (Error, OSError, ValueError, MemoryError, _Broken) as error:
-        lost = ConnectionLost(scrub(str(error).strip()) or type(error).__name__)
+        text = without(scrub(" ".join(str(error).split())), secrets)
+        lost = ConnectionLost(text or type(error).__name__)
         answers.extend([lost] * (len(statements) - len(answers)))
+    answers = [_without(answer, secrets) for answer in answers]
     return answers + [TimedOut()] * (len(statements) - len(answers))
+
+
+def secrets_of(pgconn: PGconn) -> list[str]:
+    """The password that libpq logs in with, from wherever it has it, to be kept out of messages."""
+    from psycopg import Error
+
+    try:
+        used = pgconn.password.decode("utf-8", "replace")
+    except Error:  # closed
+        return []
+    return [used] if used else []
+
+
+def _without(answer: Reply, secrets: Sequence[str]) -> Reply:
+    if not isinstance(answer, Refused):
+        return answer
+    message, hint = without(answer.message, secrets), without(answer.hint, secrets)
+    return Refused(answer.sqlstate, message, hint)
 
 
 def _receive(
@@ -202,6 +223,8 @@ def _rows(result: PGresult, deadline: Deadline) -> Rows | TimedOut:
     if result.ntuples > MOST_ROWS:
         raise _Broken(f"one answer has more than {MOST_ROWS} rows")
     names = [_text(result.fname(i)) or "" for i in range(result.nfields)]
+    if len(set(names)) < len(names):
+        raise _Broken("an answer has two columns of one name")
     rows: list[Row] = []
     size = 0
     for number in range(result.ntuples):

@@ -10,9 +10,10 @@ reads it once: repetitions are possessive, and a name is only looked for where a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["LONGEST", "scrub", "scrub_row"]
+__all__ = ["LONGEST", "scrub", "scrub_row", "without"]
 
 LONGEST: Final = 4000
 """Characters of one text that are kept. Nothing that guard decides by is as long."""
@@ -46,6 +47,20 @@ def scrub(text: str) -> str:
         text = _URI.sub(_without_path, text)
     text = _without_values(text)
     return _LICENSE.sub(_GONE, _KEY_ID.sub(_GONE, text))
+
+
+_SHORTEST_SECRET: Final = 4
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """The text without those very words: a server may repeat the password that it was given.
+
+    One of three characters or less stands in ordinary words, and is left.
+    """
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, _GONE)
+    return text
 
 
 def scrub_row(row: dict[str, str | None]) -> dict[str, str | None]:

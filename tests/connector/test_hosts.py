@@ -294,6 +294,27 @@ _DEFAULTS = (
 )
 
 
+@pytest.mark.parametrize("name", [name for name, _ in _DEFAULTS])
+@fault("a certificate, a key or a file of passwords of gigabytes",
+       "usage error at once: libpq would read it all", 2, group="Files")  # fmt: skip
+def test_a_huge_file_among_the_files_of_a_login(tmp_path: Path, name: str) -> Run:
+    with (tmp_path / "huge").open("wb") as huge:
+        huge.truncate(10 << 30)  # sparse
+    (tmp_path / "huge").chmod(0o600)
+    url = f"postgresql://root@127.0.0.1:1/?sslmode=require&{name}={tmp_path / 'huge'}"
+    return guard("check", "--url", url, "--timeout", "1s")
+
+
+def test_libpq_prints_no_name_that_moves_the_terminal(tmp_path: Path) -> None:
+    """It warns of a passfile that others may read, past what cleans all that guard writes."""
+    passfile = tmp_path / "\x1b[2J\n::error::x"
+    passfile.write_text("*:*:*:*:password\n")
+    run = guard("check", "--url", "postgresql://root@127.0.0.1:1/", env={"PGPASSFILE": str(passfile)})
+    assert run.code == 2
+    assert "\x1b" not in run.err
+    assert "\n::error" not in run.err
+
+
 def test_no_file_of_passwords_may_be_said_with_dev_null() -> None:
     for variable in ({"PGPASSFILE": "/dev/null"}, {"PGSSLROOTCERT": "/dev/null"}):
         assert targets(["postgresql://root@h/"], variable)

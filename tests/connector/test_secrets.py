@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from guard.connector.errors import UrlError
 from guard.connector.hosts import targets
 from tests.cluster.fake import Fake
+from tests.cluster.hostile import Hostile, message
 from tests.cluster.process import Run, guard
 from tests.cluster.recording import Error, Recording, load
 from tests.connector.test_faults import closed_port
@@ -149,6 +151,36 @@ def test_no_secret_when_the_password_is_wrong(fake: Fake) -> None:
         run = guard("check", "--url", url, "--timeout", "3s", "-v")
     assert run.code == 11
     clean(run.out, run.err)
+
+
+@pytest.mark.parametrize("where", ["in the URL", "in the environment", "in a passfile"])
+@fault("the server repeats the password that it was given", "UNKNOWN, without it", 11, group="Secrets")
+def test_a_server_that_repeats_the_password(where: str, tmp_path: Path) -> list[Run]:
+    """In words that no pattern knows: what libpq logs in with is taken out as it is."""
+    passfile = tmp_path / "passwords"
+    passfile.write_text(f"*:*:*:*:{IN_PASSFILE}\n")
+    passfile.chmod(0o600)
+    secret, user, env = {
+        "in the URL": (IN_URL, f"root:{IN_URL}", {}),
+        "in the environment": (IN_ENVIRONMENT, "root", {"PGPASSWORD": IN_ENVIRONMENT}),
+        "in a passfile": (IN_PASSFILE, "root", {"PGPASSFILE": str(passfile)}),
+    }[where]
+    refusal = message(b"E", f'SFATAL\0C28000\0Mnot {secret} but "{secret}"\0\0'.encode())
+    asks = message(b"R", struct.pack("!i", 3))
+    during = Hostile(lambda _: iter([asks + refusal]), login=False)
+    answer = message(b"1") + refusal.replace(b"FATAL", b"ERROR") + message(b"Z", b"I")
+    after = Hostile(lambda _: iter([answer * 99]))
+    runs = []
+    for server in (during, after):
+        with server:
+            url = server.url.replace("root@", f"{user}@")
+            runs += [
+                guard("check", "--url", url, "--timeout", "2s", "-v", "--format", form, env=env)
+                for form in ("text", "json")
+            ]
+            clean(runs[-1].out, runs[-1].err, runs[-2].out, runs[-2].err)
+            assert "not <redacted> but" in runs[-2].out
+    return runs
 
 
 def test_a_target_does_not_show_its_password() -> None:

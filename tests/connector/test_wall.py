@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 import threading
 import time
 from typing import Any
@@ -16,11 +17,12 @@ from guard.connector import pipeline, statements
 from guard.connector.collect import collect
 from guard.connector.connect import connect
 from guard.connector.deadline import Deadline
+from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import targets
 from guard.connector.pipeline import ConnectionLost, Rows, TimedOut, ask
 from guard.decision.result import Verdict
 from guard.snapshot.model import Unavailable
-from tests.cluster.hostile import AFTER_LOGIN, DURING_LOGIN, ODD_ANSWERS, ODD_LOGINS, Hostile
+from tests.cluster.hostile import AFTER_LOGIN, DURING_LOGIN, ODD_ANSWERS, ODD_LOGINS, Hostile, message
 from tests.cluster.process import Run
 from tests.faults import fault, in_time
 
@@ -71,6 +73,17 @@ def test_an_odd_login_is_unknown_and_said(how: str, sslmode: str) -> None:
     assert len(said) > 5, "a reason that says nothing"
     assert not said.rstrip().endswith(":")
     assert guard_api.evaluate(snapshot, step="verify").verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("number", "more"), [(2, b""), (4, b"ab"), (7, b""), (9, b""), (10, b"UNKNOWN\0\0")]
+)
+def test_a_way_to_log_in_that_guard_does_not_go_is_tried_once(number: int, more: bytes) -> None:
+    """Kerberos, crypt, GSS and SSPI without a ticket, an unknown mechanism: waiting changes nothing."""
+    asks = message(b"R", struct.pack("!i", number) + more)
+    with Hostile(lambda _: iter([asks]), login=False) as server, pytest.raises(ConnectFailed) as failed:
+        connect(targets([server.url], {"HOME": "/x"}), Deadline.after(60))
+    assert failed.value.permanent
 
 
 @pytest.mark.parametrize("how", ODD_ANSWERS)
@@ -142,6 +155,24 @@ def test_rows_and_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         pipeline._rows(result, Deadline.after(60))
     monkeypatch.setattr(pipeline, "MOST_ROWS", 9)
     with pytest.raises(pipeline._Broken, match="rows"):
+        pipeline._rows(result, Deadline.after(60))
+
+
+def test_two_columns_of_one_name_are_no_answer() -> None:
+    """Which of them would count?"""
+
+    class Result:
+        nfields = 2
+        ntuples = 1
+
+        def fname(self, _: int) -> bytes:
+            return b"node_id"
+
+        def get_value(self, _: int, column: int) -> bytes:
+            return b"%d" % column
+
+    result: Any = Result()
+    with pytest.raises(pipeline._Broken, match="two columns"):
         pipeline._rows(result, Deadline.after(60))
 
 
