@@ -6,17 +6,23 @@ One place opens what may be a FIFO, a directory or huge, and one place writes.
 from __future__ import annotations
 
 import errno
+import io
+import math
 import os
 import select
 import stat
+import sys
 import time
+from io import RawIOBase
 from pathlib import Path
 from typing import BinaryIO, Final
 
-__all__ = ["NotRegular", "TooLarge", "open_regular", "read_regular", "read_whole", "write"]
+__all__ = ["NotRegular", "TooLarge", "open_regular", "read_regular", "read_standard_input"]
+__all__ += ["read_whole", "write"]
 
 _FIFO_PATIENCE_SECONDS: Final = 10.0
 _FIFO_TICK_SECONDS: Final = 0.05
+_CHUNK: Final = 1 << 18
 
 
 class NotRegular(OSError):
@@ -67,7 +73,7 @@ def read_regular(path: Path, limit: int) -> bytes:
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         if not stat.S_ISREG(mode):
             raise NotRegular(0, "not a regular file")
-        return _bounded(file.read(limit + 1), limit)
+        return _to_the_end(file, limit)
 
 
 def read_whole(path: Path, limit: int) -> bytes:
@@ -80,26 +86,52 @@ def read_whole(path: Path, limit: int) -> bytes:
     """
     descriptor, mode = _open(path)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        if stat.S_ISREG(mode):
-            return _bounded(file.read(limit + 1), limit)
-        chunks: list[bytes] = []
-        size = 0
-        while size <= limit:
-            ready, _, _ = select.select([descriptor], [], [], _FIFO_PATIENCE_SECONDS)
+        return _to_the_end(file, limit, None if stat.S_ISREG(mode) else _FIFO_PATIENCE_SECONDS)
+
+
+def read_standard_input(limit: int) -> bytes:
+    """Read standard input to its end, at most `limit` bytes; whoever writes to it may take his time.
+
+    Raises:
+        TooLarge: it is longer.
+        OSError: it is closed, or cannot be read.
+    """
+    if sys.stdin is None:
+        raise NotRegular(0, "standard input is closed")
+    try:
+        with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as file:
+            return _to_the_end(file, limit, math.inf)
+    except io.UnsupportedOperation:  # a stream that some program put in its place
+        return _to_the_end(sys.stdin.buffer, limit)
+
+
+def _to_the_end(file: RawIOBase | BinaryIO, limit: int, patience: float | None = None) -> bytes:
+    """Read until there is no more. One call may bring less than there is.
+
+    Args:
+        file: what is read.
+        limit: bytes.
+        patience: seconds to wait for more each time; None for a file that never lets one wait.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    while size <= limit:
+        if patience is not None:
+            ready, _, _ = select.select([file], [], [], None if patience == math.inf else patience)
             if not ready:
                 raise NotRegular(0, "nothing was written to it")
-            chunk = file.read(1 << 16)
-            if not chunk:
-                break
-            chunks.append(chunk)
-            size += len(chunk)
-        return _bounded(b"".join(chunks), limit)
-
-
-def _bounded(data: bytes, limit: int) -> bytes:
-    if len(data) > limit:
+        chunk = file.read(min(_CHUNK, limit + 1 - size))
+        if chunk is None:  # it would have had to wait
+            if patience is None:
+                raise NotRegular(0, "it does not end")
+            continue
+        if not chunk:
+            break
+        chunks.append(chunk)
+        size += len(chunk)
+    if size > limit:
         raise TooLarge(0, f"larger than {limit} bytes")
-    return data
+    return b"".join(chunks)
 
 
 def _pour(path: Path, data: bytes) -> None:
@@ -139,7 +171,8 @@ def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         return
     import tempfile  # only a run that writes needs it
 
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # A name may be as long as names can be; the temporary one has to be longer by nothing.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:20]}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -76,7 +76,10 @@ class Fleet(msgspec.Struct, frozen=True):
 
     def path(self, name: str) -> str:
         """A file that the fleet's file names: relative ones lie beside it."""
-        return str(self.directory / Path(name).expanduser())
+        try:
+            return str(self.directory / Path(name).expanduser())
+        except RuntimeError:  # ~name, and there is no such user
+            return str(self.directory / name)
 
 
 def read_fleet(path: Path) -> Fleet:
@@ -101,7 +104,7 @@ def read_fleet(path: Path) -> Fleet:
 
 def _decoded(path: Path) -> _File:
     try:
-        table = tomllib.loads(read_regular(path, _MAX_BYTES).decode())
+        table = tomllib.loads(read_regular(path, _MAX_BYTES).decode("utf-8-sig"))
     except (NotRegular, TooLarge, OSError) as error:
         raise FleetFileError(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -16,11 +17,15 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from guard import __version__
-from guard.cli.terminal import committed, emit, plain_line, tell
+from guard.cli.terminal import committed, emit, plain_line, tell, write_whole
 
 __all__ = ["Interrupted", "at_interrupt", "emit", "run", "uninterrupted"]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_FULL: Final = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
+_WANT: Final = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+# Python and the loader of libraries have no class of their own for it.
+_WORDS_OF_WANT: Final = ("can't start new thread", "failed to map", "annot allocate memory")
 _at_interrupt: list[Callable[[], object]] = []
 _interrupted = 0
 
@@ -46,6 +51,10 @@ def run() -> NoReturn:
         _leave(130)
     except Interrupted:
         _leave(143)
+    except SystemExit as leaving:
+        # The library that prints help ends with 1 if nobody reads it: that is no bug, and no failure.
+        unread = isinstance(leaving.__context__, BrokenPipeError) and leaving.code == 1
+        _leave(0 if unread else leaving.code if isinstance(leaving.code, int) else 1)
     except Exception as error:  # noqa: BLE001 - usage errors have no common class to name
         _leave(_exit_code_of(error))
     _leave(code if isinstance(code, int) else 0)
@@ -111,13 +120,36 @@ def _exit_code_of(error: Exception) -> int:
     if isinstance(error, Exit):
         return error.exit_code
     if isinstance(error, Abort):
-        return 130
+        if not isinstance(error.__context__, EOFError):
+            return 130
+        tell(
+            "no verdict: a compiled file of Python's ends too early (a full disk?): install guard anew"
+        )
+        return 11
     code = getattr(error, "exit_code", None)
     if callable(getattr(error, "show", None)) and isinstance(code, int):
         _tell_usage(error)  # click's usage errors, whoever vendors click
         return code
+    if isinstance(error, OSError) and error.errno in _FULL:  # help, which is not printed by emit
+        tell(f"cannot write the result: {error.strerror}")
+        return 2
+    if _is_want(error):
+        tell(f"no verdict: this machine has no memory, threads or files left ({type(error).__name__})")
+        return 11
     _tell_bug(error)
     return 1
+
+
+def _is_want(error: BaseException) -> bool:
+    """True if the machine, and not guard, is to blame: nothing could be established, that is all."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError) or (isinstance(seen, OSError) and seen.errno in _WANT):
+            return True
+        if isinstance(seen, RuntimeError | ImportError) and any(w in str(seen) for w in _WORDS_OF_WANT):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _tell_usage(error: Exception) -> None:
@@ -129,7 +161,8 @@ def _tell_usage(error: Exception) -> None:
     shown = io.StringIO()
     error.show(file=shown)  # type: ignore[attr-defined]
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write("".join(f"{plain_line(line)}\n" for line in shown.getvalue().splitlines()))
+        lines = shown.getvalue().splitlines()
+        write_whole(sys.stderr, "".join(f"{plain_line(line)}\n" for line in lines))
 
 
 def _tell_bug(error: Exception) -> None:
@@ -164,4 +197,6 @@ def _leave(code: int) -> NoReturn:
     # came then would replace the exit code of a verdict that has been written.
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    if sys.flags.inspect:  # PYTHONINSPECT would take the exit code for a failure, and ask for commands
+        os._exit(code)
     sys.exit(code)

@@ -11,13 +11,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import sys
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TextIO
 
 from guard.report.plain import plain
 
 __all__ = ["Laid", "committed", "emit", "emit_lines", "plain_line", "redraw", "tell"]
+__all__ += ["write_whole"]
 
 _OWN_COLOURS: Final = re.compile(r"\x1b\[(?:0|1;[0-9]{1,2})m")
 _LONGEST_LINE: Final = 20_000
@@ -59,14 +61,38 @@ def emit(text: str, *, commands: bool = False) -> None:
     clean = "\n".join(plain_line(line, commands=commands) for line in text.split("\n"))
     _state["committed"] = True
     try:
-        sys.stdout.write(clean)
-        sys.stdout.flush()
+        write_whole(sys.stdout, clean)
     except BrokenPipeError:
         _to_nowhere()
     except (OSError, ValueError) as error:
         _to_nowhere()
         tell(f"cannot write the result: {getattr(error, 'strerror', None) or error}")
         raise SystemExit(2) from None
+
+
+def write_whole(stream: TextIO, text: str) -> None:
+    """Write all of a text, or raise.
+
+    Python's own streams drop the rest without a word where the system takes only a part: an unbuffered
+    one (PYTHONUNBUFFERED, usual in containers) on a disk that fills up or a pipe that does not block.
+
+    Raises:
+        OSError: it could not be written to the end.
+        ValueError: the stream is closed.
+    """
+    stream.flush()
+    try:
+        descriptor = stream.fileno()
+    except OSError:  # a stream that some program put in its place
+        stream.write(text)
+        stream.flush()
+        return
+    rest = memoryview(text.encode(stream.encoding or "utf-8", stream.errors or "strict"))
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])
 
 
 def emit_lines(lines: Iterable[str]) -> None:
@@ -80,15 +106,13 @@ def emit_lines(lines: Iterable[str]) -> None:
 def tell(text: str) -> None:
     """Write one line for people to standard error. That nobody listens is no reason to stop."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"guard: {plain_line(text)}\n")
-        sys.stderr.flush()
+        write_whole(sys.stderr, f"guard: {plain_line(text)}\n")
 
 
 def redraw(text: str) -> None:
     """Put a line in the place of the last one on a terminal's standard error; "" takes it away."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"\r{plain_line(text)}\x1b[K")
-        sys.stderr.flush()
+        write_whole(sys.stderr, f"\r{plain_line(text)}\x1b[K")
 
 
 def _to_nowhere() -> None:

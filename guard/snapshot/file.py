@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from guard.files import TooLarge, read_whole
+from guard.files import TooLarge, read_standard_input, read_whole
 from guard.snapshot.model import SCHEMA_VERSION, Snapshot
 
 __all__ = ["MAX_BYTES", "SnapshotError", "decode", "encode", "load_snapshot", "schema"]
@@ -60,14 +59,14 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     Raises:
         SnapshotError: the file cannot be read or is no snapshot.
     """
-    if os.fspath(path) == "-":
-        return decode(sys.stdin.buffer.read(MAX_BYTES + 1))
     try:
+        if os.fspath(path) == "-":
+            return decode(read_standard_input(MAX_BYTES))
         return decode(read_whole(Path(path), MAX_BYTES))
     except TooLarge:
         raise SnapshotError(_TOO_LARGE) from None
     except OSError as error:
-        raise SnapshotError(f"cannot read the snapshot: {error.strerror}") from error
+        raise SnapshotError(f"cannot read the snapshot: {error.strerror or error}") from error
 
 
 def schema() -> dict[str, Any]:

@@ -183,6 +183,14 @@ def test_standard_output_closed_early() -> list[Run]:
     return runs
 
 
+def test_help_that_nobody_reads() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nobody:
+        done = subprocess.run([*GUARD, "--help"], env=environment(), stdout=nobody, check=False)
+    assert done.returncode == 0
+
+
 @fault("standard error is closed", "no traceback, the verdict's exit code", 10, group="Process")
 def test_standard_error_closed() -> Run:
     done = subprocess.run(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from guard import files
 from guard.cli.commands.policy import TEMPLATE
 from guard.files import write
 from guard.snapshot.file import load_snapshot
@@ -201,6 +203,41 @@ def test_a_new_file_is_for_the_owner_alone(tmp_path: Path, mask: int) -> None:
         os.umask(previous)
     assert run.code == 11
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
+    file = tmp_path / ("s" * 250 + ".json")
+    write(file, b"report\n")
+    assert file.read_bytes() == b"report\n"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_is_read_to_its_end() -> None:
+    """One call may bring less than there is, on some file systems: half a policy is another policy."""
+
+    class Short(io.RawIOBase):
+        def __init__(self, data: bytes) -> None:
+            self.rest = data
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            piece, self.rest = self.rest[:7], self.rest[7:]
+            buffer[: len(piece)] = piece
+            return len(piece)
+
+    assert files._to_the_end(Short(b"a policy of forty bytes, give or take"), 100).endswith(b"take")
+    with pytest.raises(files.TooLarge):
+        files._to_the_end(Short(b"x" * 101), 100)
+
+
+def test_a_home_that_nobody_has_is_a_cluster_that_cannot_be_read(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text("\ufeff[[cluster]]\nname = 'a'\nsnapshot = '~nobody-has-this-name/s.json'\n")
+    run = guard("fleet", str(fleet), "--format", "json")
+    assert run.code == 11
+    assert run.json["clusters"][0]["name"] == "a"
 
 
 def test_a_name_of_the_systems_for_an_open_file_stays_what_it_is(tmp_path: Path) -> None:

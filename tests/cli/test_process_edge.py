@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import json
 import os
 import random
 import re
@@ -120,6 +122,7 @@ def test_only_laid_out_text_has_several_lines(capsys: pytest.CaptureFixture[str]
         (("check",), {"PGHOST": "h\udcff"}),
         (("check", "--certs-dir", "\udcff", "--url", "postgresql://h/"), {}),
         (("check", "--certs-dir", "{closed}/certs", "--url", "postgresql://h/"), {}),
+        (("check", "--certs-dir", "~nobody-has-this-name/certs", "--url", "postgresql://h/"), {}),
         (("check", "--snapshot", "\udcff"), {}),
         (("check", "--policy", "\udcff"), {}),
         (("explain", "\udcff"), {}),
@@ -268,6 +271,91 @@ def test_a_result_that_is_being_written_is_written() -> None:
         process._interrupted = 0
 
 
+def _started(words: str, env: dict[str, str] | None = None, **streams: Any) -> Run:
+    """A guard that is really started, by a shell that does with its streams what `words` say."""
+    command = ["sh", "-c", f'{words} exec "$@"' if words.endswith(";") else f'exec "$@" {words}', "sh"]
+    done = subprocess.run(
+        [*command, *GUARD, "check", "--max-age", "none", "--snapshot", *streams.pop("more")],
+        env=environment(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    return Run(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode())
+
+
+@fault("standard input is closed, or cannot be read", "usage error where it is asked for", 2,
+       group="Process")  # fmt: skip
+def test_no_standard_input() -> list[Run]:
+    return [_started(words, more=["-"]) for words in ("<&-", "0>/dev/null")]
+
+
+@fault("standard streams are closed, in every combination", "the verdict's exit code", 10,
+       group="Process")  # fmt: skip
+def test_no_streams() -> list[Run]:
+    blocked = snapshots.path_of("v21.1.11-to-v21.2.0/06-mixed-backup-running-via-old")
+    words = ("<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-")
+    return [_started(each, more=[str(blocked)]) for each in words]
+
+
+@fault("PYTHONINSPECT, PYTHONOPTIMIZE, PYTHONWARNINGS=error or PYTHONDEVMODE is set",
+       "the verdict's exit code, and no traceback", 10, group="Process")  # fmt: skip
+def test_variables_of_python() -> list[Run]:
+    blocked = str(snapshots.path_of("v21.1.11-to-v21.2.0/06-mixed-backup-running-via-old"))
+    variables = ("PYTHONINSPECT", "1"), ("PYTHONOPTIMIZE", "2"), ("PYTHONWARNINGS", "error")
+    return [_started("", {name: value}, more=[blocked]) for name, value in variables]
+
+
+@fault("there is room for a part of the result only, and Python does not buffer",
+       "says so; usage error: the result is lost", 2, group="Process")  # fmt: skip
+def test_a_part_of_a_result_is_none(tmp_path: Path) -> list[Run]:
+    """PYTHONUNBUFFERED is usual in containers, and Python then forgets what the disk did not take."""
+    limit = f"ulimit -f 1; exec > {tmp_path}/report;"
+    more = [str(FINAL), "--step", "verify", "--format", "html"]
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}  # the limit holds for what Python compiles as well
+    return [_started(limit, env | own, more=more) for own in ({}, {"PYTHONUNBUFFERED": "1"})]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_pipe_that_does_not_block_gets_all(unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    running = subprocess.Popen(
+        [*GUARD, "schema", "snapshot"],
+        env=environment({"PYTHONUNBUFFERED": unbuffered}),
+        stdout=writing,
+    )
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        told = pipe.read()
+    assert running.wait(60) == 0
+    assert json.loads(told)["title"] == "guard snapshot"
+    assert len(told) > 65_536  # more than a pipe holds
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        OSError(errno.EMFILE, "too many open files"),
+        EOFError("marshal data too short"),  # a file that Python compiled while the disk was full
+    ],
+)
+def test_want_of_memory_is_no_bug(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from guard.cli import app
+
+    def failing(*_: object) -> Any:
+        raise error
+
+    monkeypatch.setattr(app, "import_module", failing)
+    monkeypatch.setattr(sys, "argv", ["guard", "check"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        process.run()
+    assert ended.value.code == 11
+    assert "a bug" not in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @fault("the disk is full at standard output, in any command",
        "says so; usage error: the result is lost", 2, group="Process")  # fmt: skip
@@ -282,6 +370,9 @@ def test_a_full_disk_at_every_write() -> list[Run]:
         ["check", "--snapshot", str(FINAL), "--step", "verify"],
         ["check", "--step", "nonsense"],
         ["check", "-v", "--url", "postgresql://root@127.0.0.1:1/", "--timeout", "300ms"],
+        ["watch", "--url", "postgresql://root@127.0.0.1:1/", "--timeout", "300ms", "--until", "0s"],
+        ["--help"],
+        ["check", "--help"],
     ):
         for stream in ("stdout", "stderr"):
             with Path("/dev/full").open("wb") as full:
@@ -294,7 +385,7 @@ def test_a_full_disk_at_every_write() -> list[Run]:
             if stream == "stdout":
                 runs.append(run)
             else:
-                expected = 2 if "nonsense" in arguments else 11 if "-v" in arguments else 0
+                expected = 2 if "nonsense" in arguments else 11 if "--url" in arguments else 0
                 assert run.code == expected
     return runs
 

@@ -166,6 +166,9 @@ def _teller(stack: ExitStack, output: Format, every: dt.timedelta) -> Teller:
 
         at_interrupt(partial(LiveTable.left, sys.stdout.fileno()))
         return stack.enter_context(LiveTable(sys.stdout, every))
+    from guard.cli.terminal import tell as say
+    from guard.cli.terminal import write_whole
+    from guard.decision.result import ExitCode
     from guard.report.watch_lines import json_line, text_line
 
     line = json_line if output is Format.JSON else text_line
@@ -174,10 +177,12 @@ def _teller(stack: ExitStack, output: Format, every: dt.timedelta) -> Teller:
         del known
         try:
             for change in changes:
-                sys.stdout.write(line(change))
-            sys.stdout.flush()
+                write_whole(sys.stdout, line(change))
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(look.exit_code) from None  # nobody reads any more
+        except (OSError, ValueError) as error:
+            say(f"cannot write what was seen: {getattr(error, 'strerror', None) or error}")
+            raise typer.Exit(ExitCode.USAGE) from None
 
     return tell
