@@ -16,6 +16,7 @@ import msgspec
 from guard.cluster.contradiction import contradiction
 from guard.cluster.liveness import Liveness, dead_after, liveness
 from guard.cluster.missing import NotCollected
+from guard.cluster.stores import replicas_on
 from guard.snapshot.model import (
     Collected,
     Connection,
@@ -24,7 +25,6 @@ from guard.snapshot.model import (
     NodeStatusRow,
     Reason,
     Snapshot,
-    StoreStatusRow,
     Unavailable,
 )
 from guard.versions import Build, ClusterVersion, Series, VersionError
@@ -151,10 +151,7 @@ def draw_nodes(snapshot: Snapshot, now: dt.datetime) -> tuple[Node, ...]:
     kv_liveness = _by_node(_collected(snapshot.kv_node_liveness))
     gossip = _by_node(_collected(snapshot.gossip_nodes))
     status = _by_node(_collected(snapshot.node_status))
-    ranges: dict[int, int] = {}
-    store: StoreStatusRow
-    for store in _collected(snapshot.store_status):
-        ranges[store.node_id] = ranges.get(store.node_id, 0) + (store.range_count or 0)
+    ranges = replicas_on(snapshot)
     until_dead = dead_after(snapshot)
     half_is_all = _cannot_finish_decommissioning(snapshot)
     nodes = []

@@ -15,7 +15,6 @@ __all__ = [
     "factors",
     "needed_voters",
     "never_enough",
-    "replicas_on",
     "replication_stats",
     "report_made_at",
     "reports_made_after",
@@ -64,16 +63,6 @@ def never_enough(cluster: Cluster, nodes: int, holding: int | None = None) -> bo
     if asked is None:
         return needed_voters(_LEAST_COPIES, nodes) > room
     return any(needed_voters(factor, nodes) > room for factor in asked)
-
-
-def replicas_on(cluster: Cluster) -> dict[int, int]:
-    """How many replicas each node's stores count, by node id; a node that is down has its last word."""
-    section = cluster.snapshot.store_status
-    told: dict[int, int] = {}
-    for store in section.rows if isinstance(section, Collected) else ():
-        if store.range_count is not None:
-            told[store.node_id] = told.get(store.node_id, 0) + store.range_count
-    return told
 
 
 def report_made_at(cluster: Cluster) -> dt.datetime | None:

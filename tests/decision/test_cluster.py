@@ -15,7 +15,8 @@ from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node as Member
 from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
-from guard.snapshot.model import NodeStatusRow, Reason, Snapshot
+from guard.cluster.stores import replicas_on
+from guard.snapshot.model import NodeStatusRow, Reason, Snapshot, StoreStatusRow
 from guard.versions import Build
 from tests.building import NOW, Node, collected, minutes, node, put, snapshot, three, unavailable
 
@@ -286,3 +287,23 @@ def test_an_unreadable_time_until_dead_is_the_default(value: str) -> None:
 def test_ages_are_counted_from_the_clusters_clock_not_from_guards() -> None:
     ahead = put(snapshot(), taken_at=NOW + minutes(600))
     assert all(n.liveness is Liveness.LIVE for n in Cluster.of(ahead).nodes)
+
+
+def store(node_id: int, store_id: int, ranges: int | None) -> StoreStatusRow:
+    nothing = dict.fromkeys(
+        ("capacity", "available", "used", "lease_count", "unavailable_ranges", "underreplicated_ranges")
+    )
+    return StoreStatusRow(node_id=node_id, store_id=store_id, range_count=ranges, **nothing)
+
+
+def test_a_store_that_does_not_count_is_not_spoken_for_by_the_others() -> None:
+    seen = put(
+        snapshot(),
+        store_status=collected(
+            store(1, 1, 0),
+            store(1, 2, None),
+            store(2, 3, 4),
+            store(2, 4, 3),
+        ),
+    )
+    assert replicas_on(seen) == {2: 7}

@@ -475,6 +475,18 @@ REPORTS: Final = (
         *("finalize", None, UNKNOWN, "invalid-objects"),
         says=("would fail the same way",),
     ),
+    # what only stood in between says nothing about the objects
+    Report(
+        "#145933, through a pooler",
+        cluster(
+            nodes("v25.1.10"),
+            "24.3",
+            license=license_of(days=200),
+            invalid_objects=unavailable(Reason.ERROR, "a connection pooler stands in between"),
+        ),
+        *("finalize", None, UNKNOWN, "invalid-objects"),
+        never=("would fail the same way",),
+    ),
     Report(
         "#110223",
         cluster(nodes("v24.1.29"), "24.1", license=license_of(days=200), virtual_clusters=VIRTUAL),

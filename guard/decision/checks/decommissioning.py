@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guard.cluster.members import Node
-from guard.cluster.replication import replicas_on
+from guard.cluster.stores import replicas_on
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome, Step
@@ -53,7 +53,7 @@ def run(situation: Situation) -> Iterator[Finding]:
         return
     alive = all(n.is_up for n in half)
     ids = " ".join(str(n.node_id) for n in half)
-    left = replicas_on(situation.cluster)
+    left = replicas_on(situation.cluster.snapshot)
     yield CHECK.finding(
         Outcome.WARN if situation.step in (Step.ROLLBACK, Step.VERIFY) else Outcome.BLOCK,
         f"{listed(n.name for n in half)} {'is' if len(half) == 1 else 'are'} half-way through "

@@ -69,7 +69,8 @@ def _not_seen(situation: Situation, why: Unavailable) -> Finding:
     # A look that an older guard took holds no answer; it stops who finalizes, not who restarts a node.
     asked = why.reason is not Reason.NOT_ASKED or situation.cluster.restarted is None
     needed = situation.step is Step.FINALIZE and refuses and asked and not situation.is_patch
-    broken = why.reason is Reason.ERROR
+    # Its own words only: what stood between guard and the server is an error as well.
+    broken = why.reason is Reason.ERROR and (why.sqlstate or "").startswith("XX")
     if needed and not broken:
         raise NotCollected("invalid_objects", why)
     return CHECK.finding(

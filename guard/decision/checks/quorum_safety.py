@@ -36,10 +36,10 @@ from guard.cluster.replication import (
     critical_localities,
     factors,
     needed_voters,
-    replicas_on,
     reports_made_after,
     tolerated_failures,
 )
+from guard.cluster.stores import replicas_on
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.phrases import counted, listed
 from guard.decision.result import Finding, Outcome, Step
@@ -63,7 +63,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             unseen=True,  # nothing was judged: no waiver stands in for the node
         )
         return
-    left = replicas_on(situation.cluster)
+    left = replicas_on(situation.cluster.snapshot)
     down = [
         n
         for n in members
