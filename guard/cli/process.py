@@ -52,9 +52,10 @@ def run() -> NoReturn:
     except Interrupted:
         _leave(143)
     except SystemExit as leaving:
-        # The library that prints help ends with 1 if nobody reads it: that is no bug, and no failure.
-        unread = isinstance(leaving.__context__, BrokenPipeError) and leaving.code == 1
-        _leave(0 if unread else leaving.code if isinstance(leaving.code, int) else 1)
+        # The library that prints help ends with 1 if a pipe breaks: no bug, and never permission, for
+        # nobody can say whose pipe it was.
+        broken = isinstance(leaving.__context__, BrokenPipeError) and leaving.code == 1
+        _leave(2 if broken else leaving.code if isinstance(leaving.code, int) else 1)
     except Exception as error:  # noqa: BLE001 - usage errors have no common class to name
         _leave(_exit_code_of(error))
     _leave(code if isinstance(code, int) else 0)

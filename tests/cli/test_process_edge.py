@@ -356,6 +356,25 @@ def test_want_of_memory_is_no_bug(
     assert "a bug" not in capsys.readouterr().err
 
 
+def test_a_pipe_that_breaks_in_the_midst_of_a_command_is_no_permission(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library takes it for a reader of help that went away, and it may have been a connection."""
+    from guard.cli import app
+
+    def broken(*_: object) -> Any:
+        raise BrokenPipeError(errno.EPIPE, "broken pipe")
+
+    monkeypatch.setattr(app, "import_module", broken)
+    monkeypatch.setattr(sys, "argv", ["guard", "check"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with pytest.raises(SystemExit) as ended:
+        process.run()
+    assert ended.value.code == 2
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @fault("the disk is full at standard output, in any command",
        "says so; usage error: the result is lost", 2, group="Process")  # fmt: skip
