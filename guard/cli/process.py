@@ -12,7 +12,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -52,13 +52,20 @@ def run() -> NoReturn:
     except Interrupted:
         _leave(143)
     except SystemExit as leaving:
-        # The library that prints help ends with 1 if a pipe breaks: no bug, and never permission, for
-        # nobody can say whose pipe it was.
-        broken = isinstance(leaving.__context__, BrokenPipeError) and leaving.code == 1
-        _leave(2 if broken else leaving.code if isinstance(leaving.code, int) else 1)
+        if isinstance(leaving.__context__, BrokenPipeError) and leaving.code == 1:
+            # The library takes every pipe that breaks for a reader who went away. Where nothing but
+            # help was asked for it is one; else it may have been a connection, and is no permission.
+            _leave(0 if _asks_for_help(sys.argv[1:]) else 2)
+        _leave(leaving.code if isinstance(leaving.code, int) else 1)
     except Exception as error:  # noqa: BLE001 - usage errors have no common class to name
         _leave(_exit_code_of(error))
     _leave(code if isinstance(code, int) else 0)
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    """True if they end with the option for help, and not with the value of another one."""
+    before = arguments[-2:-1]
+    return arguments[-1:] in (["-h"], ["--help"]) and not (before and before[0].startswith("-"))
 
 
 def at_interrupt(clean: Callable[[], object]) -> None:

@@ -356,8 +356,18 @@ def test_want_of_memory_is_no_bug(
     assert "a bug" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["check"], 2),
+        (["check", "--reason", "--help"], 2),
+        (["check", "--help", "--url", "postgresql://h/"], 2),
+        (["check", "--help"], 0),
+        (["-h"], 0),
+    ],
+)
 def test_a_pipe_that_breaks_in_the_midst_of_a_command_is_no_permission(
-    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library takes it for a reader of help that went away, and it may have been a connection."""
     from guard.cli import app
@@ -366,13 +376,14 @@ def test_a_pipe_that_breaks_in_the_midst_of_a_command_is_no_permission(
         raise BrokenPipeError(errno.EPIPE, "broken pipe")
 
     monkeypatch.setattr(app, "import_module", broken)
-    monkeypatch.setattr(sys, "argv", ["guard", "check"])
+    monkeypatch.setattr(app._LazyGroup, "get_help", broken)
+    monkeypatch.setattr(sys, "argv", ["guard", *arguments])
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with pytest.raises(SystemExit) as ended:
         process.run()
-    assert ended.value.code == 2
+    assert ended.value.code == code
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
