@@ -53,8 +53,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each core: half of what a test does is wait, for a server, a time-out or a process."""
-    return 2 * (os.cpu_count() or 1)
+    """One more than cores: tests wait now and then, but each worker has to collect them all."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")
