@@ -25,6 +25,14 @@ class MalformedRow(ValueError):
     """The server sent a value that is not what the column is documented to hold."""
 
 
+_LONGEST: Final = 40  # characters of a value that is told of
+
+
+def _not(what: str, value: str | None) -> MalformedRow:
+    """Begins with the value, of which each character may be written as ten."""
+    return MalformedRow(f"not {what}: {(value or '')[:_LONGEST]!r}"[: 4 * _LONGEST])
+
+
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
@@ -45,9 +53,9 @@ def _int(value: str | None) -> int | None:
             exact = Decimal(value)
             number = int(exact) if exact.is_finite() and exact.adjusted() < 19 else 2**63
         except ArithmeticError:
-            raise MalformedRow(f"not a number: {value[:40]!r}") from None
+            raise _not("a number", value) from None
     if not -(2**63) <= number < 2**63:
-        raise MalformedRow(f"not a number: {value[:40]!r}")
+        raise _not("a number", value)
     return number
 
 
@@ -80,7 +88,7 @@ def _float(value: str | None) -> float | None:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise MalformedRow(f"not a number: {value[:40]!r}")
+        raise _not("a number", value)
     return number
 
 
@@ -95,7 +103,7 @@ def _bool(value: str | None) -> bool | None:
         return True
     if value in _FALSE:
         return False
-    raise MalformedRow(f"not a boolean: {value[:40]!r}")
+    raise _not("a boolean", value)
 
 
 def timestamp(value: str | None) -> dt.datetime | None:
@@ -112,7 +120,7 @@ def timestamp(value: str | None) -> dt.datetime | None:
             return parsed.replace(tzinfo=dt.UTC)
         return parsed.astimezone(dt.UTC)
     except (ValueError, OverflowError):
-        raise MalformedRow(f"not a time: {value[:40]!r}") from None
+        raise _not("a time", value) from None
 
 
 def role_options(text: str) -> frozenset[str]:
@@ -139,7 +147,7 @@ def _micros(value: str | None) -> dt.datetime | None:
     try:
         return dt.datetime.fromtimestamp(micros / 1_000_000, dt.UTC)
     except (ValueError, OverflowError, OSError):
-        raise MalformedRow(f"not a time: {value!r}") from None
+        raise _not("a time", value) from None
 
 
 # Keys of the payload's details in pkg/jobs/jobspb/jobs.proto, as pb_to_json prints them.

@@ -37,6 +37,7 @@ NOT_TO_A_POOLER: Final = (
 """What to do when something stands between guard and the server's session."""
 
 _OPTIONS_SINCE: Final = Series(21, 1)
+_BRIEF: Final = 40  # characters of a value that is told of
 _FOR_UNDOING: Final = 0.5  # seconds after the deadline
 
 
@@ -163,7 +164,8 @@ class Session(msgspec.Struct):
             return Unavailable(
                 reason=Reason.ERROR,
                 message="the server did not accept a read-only session with a statement timeout "
-                f"(default_transaction_read_only={read_only!r}, statement_timeout={timeout!r})",
+                f"(default_transaction_read_only={_brief(read_only)}, "
+                f"statement_timeout={_brief(timeout)})",
                 remedy=("Check ALTER ROLE settings of this user, and that no pooler is in between.",),
             )
         for variable in variables:
@@ -171,11 +173,15 @@ class Session(msgspec.Struct):
             if value != variable.wanted:
                 return Unavailable(
                     reason=Reason.ERROR,
-                    message=f"{variable.name} is {value!r} in guard's session and could not be set "
-                    f"{variable.wanted}: {variable.why}",
+                    message=f"{variable.name} is {_brief(value)} in guard's session and could not "
+                    f"be set {variable.wanted}: {variable.why}",
                     remedy=(f"ALTER ROLE … RESET {variable.name}; for guard's user",),
                 )
         return None
+
+
+def _brief(value: str | None) -> str:
+    return repr(value if value is None else value[:_BRIEF])
 
 
 def _pooler(how: str) -> Unavailable:

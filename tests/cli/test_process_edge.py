@@ -307,7 +307,8 @@ def test_variables_of_python() -> list[Run]:
        "says so; usage error: the result is lost", 2, group="Process")  # fmt: skip
 def test_a_part_of_a_result_is_none(tmp_path: Path) -> list[Run]:
     """PYTHONUNBUFFERED is usual in containers, and Python then forgets what the disk did not take."""
-    limit = f"ulimit -f 1; exec > {tmp_path}/report;"
+    measured = "unset COVERAGE_PROCESS_CONFIG COVERAGE_PROCESS_START;"  # that writes a file as well
+    limit = f"{measured} ulimit -f 1; exec > {tmp_path}/report;"
     more = [str(FINAL), "--step", "verify", "--format", "html"]
     env = {"PYTHONDONTWRITEBYTECODE": "1"}  # the limit holds for what Python compiles as well
     return [_started(limit, env | own, more=more) for own in ({}, {"PYTHONUNBUFFERED": "1"})]

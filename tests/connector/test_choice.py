@@ -253,6 +253,15 @@ def test_what_may_pass_is_asked_once_more(sqlstate: str, monkeypatch: pytest.Mon
     assert {*asked.values()} == {2}
 
 
+def test_what_is_told_of_a_session_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = Rows(({"default_transaction_read_only": "x" * 1_000_000},))
+    gateway = Gateway("v20.1.3", answers=lambda s: endless if s is statements.SHOW_READ_ONLY else None)
+    settings = gateway.snapshot(monkeypatch).settings
+    assert isinstance(settings, Unavailable)
+    assert "read-only session" in settings.message
+    assert len(settings.message) < 500
+
+
 def test_the_next_statement_fills_the_section(monkeypatch: pytest.MonkeyPatch) -> None:
     row: dict[str, str | None] = {
         "job_id": "7", "job_type": "BACKUP", "status": "running", "user_name": "root",

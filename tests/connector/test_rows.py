@@ -306,3 +306,15 @@ def test_whatever_a_server_sends_is_read_or_refused(section: str, data: Any) -> 
         msgspec.json.encode(read)  # whatever is read fits into a snapshot
     assert "\n" not in refused
     assert len(refused) < 200
+
+
+@pytest.mark.parametrize("section", GOOD)
+def test_what_is_told_of_a_value_is_short(section: str) -> None:
+    """Each of these characters is written as ten."""
+    told = []
+    for name in GOOD[section]:
+        try:
+            PARSERS[section](GOOD[section] | {name: "\U0001bc9a" * 5000})
+        except MalformedRow as error:
+            told.append(str(error))
+    assert all(len(text) < 200 for text in told)
