@@ -4,9 +4,10 @@ A hazard (H-104798) is what the release notes know and no advisory says: a defec
 bites in a step of an upgrade. It is judged as an advisory is. A-72839 has a check of its own.
 
 - start, next-node, finalize, rollback, if its record names the step: an advisory on the upgrade's
-  edge. The record says what makes it bite: the build being moved to, a build that runs now and is
-  restarted, or the upgrade itself. It blocks (or warns) when its conditions hold, does not apply
-  when one of them provably does not, and is UNKNOWN when guard could not tell.
+  edge; next-node as the first restart on this build is asked what start is. The record says what makes
+  it bite: the build being moved to, a build that runs now and is restarted, or the upgrade itself. It
+  blocks (or warns) when its conditions hold, does not apply when one of them provably does not, and is
+  UNKNOWN when guard could not tell.
 - start, and next-node as the first restart on this build: an advisory that affects the *target*
   warns, whatever runs now, as long as a patch of the target's series repairs it or the nodes do not
   have it yet. Data loss and corruption block when such a patch exists, which the remedy names, and are
@@ -132,14 +133,20 @@ def _judge(situation: Situation, advisory: Advisory) -> Iterator[Finding]:
     target, catalog = situation.target, situation.catalog.series
     yield from _damage(situation, advisory)
     if target is not None:
-        source, step = situation.cluster.active_series, situation.step.value
-        running = _running(situation)
-        for bite in on_edges(catalog, advisory, source, target, step, running):
-            yield _on_edge(situation, bite)
+        source, running = situation.cluster.active_series, _running(situation)
+        for step in _asked(situation):
+            for bite in on_edges(catalog, advisory, source, target, step, running):
+                yield _on_edge(situation, bite)
         if situation.brings_in:
             defect = in_target(catalog, advisory, target, _beside(situation))
             if defect is not None:
                 yield _in_target(situation, defect, target)
+
+
+def _asked(situation: Situation) -> tuple[str, ...]:
+    """The steps whose edges count: a next node that brings the target in is a start as well."""
+    own = situation.step.value
+    return (own, Step.START.value) if own == Step.NEXT_NODE and situation.brings_in else (own,)
 
 
 def _beside(situation: Situation) -> list[Build | None]:

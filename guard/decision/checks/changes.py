@@ -5,9 +5,10 @@ that is left out on the way) is judged on what was seen of the cluster: settings
 set, defaults of roles and databases, jobs, schedules, views and functions, flags of nodes. The
 predicates over texts run on the server; only ids, counts and names leave it.
 
-- start: warn with the changes that concern the cluster, and with those that could not be looked at;
-  block only where the server itself refuses the upgrade or data is lost. Those that no statement can
-  see are counted: a person must look at them. Patch upgrades: not applicable.
+- start, and next-node before the first new node: warn with the changes that concern the cluster, and
+  with those that could not be looked at; block only where the server itself refuses the upgrade or
+  data is lost. Those that no statement can see are counted: a person must look at them. Patch upgrades
+  and later nodes: not applicable.
 
 Reads the sections that only such a hop needs; a snapshot without them gives a warning, not `unknown`.
 ``guard changes --to vX.Y`` prints all changes with what to do, ``guard explain C-...`` prints one.
@@ -33,6 +34,11 @@ def run(situation: Situation) -> Iterator[Finding]:
     if target is None or target.series <= active:
         yield CHECK.finding(
             Outcome.NOT_APPLICABLE, "a patch upgrade brings no backward-incompatible changes"
+        )
+        return
+    if not situation.opens:
+        yield CHECK.finding(
+            Outcome.NOT_APPLICABLE, f"what v{target.series} changes was asked before the first node"
         )
         return
     report = judge(situation.catalog, active, target.series, situation.cluster)

@@ -4,10 +4,10 @@ SCHEMA CHANGE, NEW SCHEMA CHANGE and TYPEDESC SCHEMA CHANGE jobs count; SCHEMA C
 waits for old data to be collected, never does. Nodes of two versions hand a schema change back and
 forth badly, and finalization waits until all of them have ended.
 
-- start: warn. The start of a major upgrade blocks where one is stuck (reverting or asked to stop for
-  long): it will never end, and would keep the upgrade from being finalized for ever. A patch upgrade
-  has nothing to finalize, and may bring the cure: it warns.
-- next-node, rollback: warn.
+- start, and next-node before the first new node: warn. A major upgrade is not begun where one is stuck
+  (reverting or asked to stop for long), and blocks: it will never end, and would keep the upgrade from
+  being finalized for ever. A patch upgrade has nothing to finalize, and may bring the cure: it warns.
+- next-node after that, rollback: warn.
 - finalize: block, transient unless a job is paused or stuck. verify: not asked. From v19.2 to v20.1
   schema changes stand still until the upgrade is final: there finalizing is the cure, and passes.
 
@@ -100,7 +100,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             "Finalization waits until every schema change has ended.",
             way_to_end(jobs, cluster.now),
         )
-    elif step is Step.START and stuck and not situation.is_patch:
+    elif stuck and situation.opens and not situation.is_patch:
         yield _finding(
             situation,
             jobs,

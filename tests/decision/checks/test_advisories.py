@@ -212,3 +212,28 @@ def test_every_record_is_judged_without_a_crash_in_every_step() -> None:
                     checks=[advisories.CHECK],
                 )
                 assert not any(f.evidence.get("crashed") for f in decision.findings), record.id
+
+
+BARRED = [
+    (advisory.id, edge.source, edge.target, affected.introduced)
+    for advisory in load().advisories.values()
+    for edge in advisory.edges
+    if "start" in edge.steps and edge.effect == "block" and edge.bites == "target"
+    for affected in advisory.affected
+    if affected.series == edge.target and edge.source != "any"
+]
+
+
+@pytest.mark.parametrize(("advisory", "source", "series", "target"), BARRED)
+def test_beginning_with_next_node_is_asked_what_start_is(
+    advisory: str, source: str, series: str, target: str
+) -> None:
+    nodes = [str(load().newest_release(source).build)] * 3
+    begun = [str(load().newest_release(series).build), *nodes[1:]]
+
+    def said(step: str, nodes: list[str]) -> Outcome | None:
+        found = judge(step, target, nodes, source)
+        return found[advisory].outcome if advisory in found else None
+
+    assert said("next-node", nodes) == said("start", nodes)
+    assert said("next-node", begun) == said("start", nodes)  # another patch than that it began with

@@ -5,7 +5,17 @@ from __future__ import annotations
 from guard.decision.engine import evaluate
 from guard.decision.result import Verdict
 from guard.snapshot.model import CountRow, Reason
-from tests.building import FEATURES, collected, features, put, set_settings, snapshot, unavailable
+from tests.building import (
+    FEATURES,
+    collected,
+    features,
+    node,
+    put,
+    set_settings,
+    snapshot,
+    three,
+    unavailable,
+)
 from tests.decision.judging import BLOCK, NOT_APPLICABLE, PASS, WARN, judge, one, outcomes
 
 TARGET = "v21.2.17"
@@ -33,6 +43,15 @@ def test_a_flag_with_which_the_new_binary_does_not_start_blocks() -> None:
     blocked = [f for f in judge("changes", seen, "start", "v21.1.21") if f.outcome is BLOCK]
     assert [f.evidence["change"] for f in blocked] == ["C-21.1-rocksdb"]
     assert "1, 3" in blocked[0].detail
+
+
+def test_the_next_node_is_asked_as_long_as_no_node_is_new() -> None:
+    rocksdb = {"node_features": features("node_features", {"rocksdb": ("1", "3")})}
+    old = put(snapshot(three("v20.2.19"), version="20.2", gateway="v20.2.19"), **rocksdb)
+    assert BLOCK in outcomes("changes", old, "next-node", "v21.1.21")
+    mixed = [node(1, "v21.1.21"), node(2, "v20.2.19"), node(3, "v20.2.19")]
+    seen = put(snapshot(mixed, version="20.2", gateway="v20.2.19"), **rocksdb)
+    assert outcomes("changes", seen, "next-node", "v21.1.21") == [NOT_APPLICABLE]
 
 
 def test_what_breaks_an_application_warns_only() -> None:

@@ -69,3 +69,14 @@ def test_verify_does_not_ask() -> None:
     from guard.decision.checks import schema_changes
 
     assert "verify" not in schema_changes.CHECK.steps
+
+
+@pytest.mark.parametrize("node_id", [None, 2])
+def test_beginning_with_next_node_does_not_go_round_it(node_id: int | None) -> None:
+    stuck = job(5, "SCHEMA CHANGE", "reverting", created=NOW - minutes(60 * 24 * 40))
+    for seen, target, outcome in (
+        (snapshot(jobs=[stuck]), "v21.2.17", BLOCK),
+        (snapshot(MIXED, jobs=[stuck]), "v21.2.17", WARN),
+        (snapshot(jobs=[stuck]), "v21.1.21", WARN),
+    ):
+        assert outcomes("schema-changes", seen, "next-node", target, node=node_id) == [outcome]
