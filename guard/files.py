@@ -21,6 +21,7 @@ __all__ = ["NotRegular", "TooLarge", "open_regular", "read_regular", "read_stand
 __all__ += ["read_whole", "write"]
 
 _FIFO_PATIENCE_SECONDS: Final = 10.0
+_FIFO_WHOLE_SECONDS: Final = 60.0
 _FIFO_TICK_SECONDS: Final = 0.05
 _CHUNK: Final = 1 << 18
 
@@ -80,7 +81,8 @@ def read_whole(path: Path, limit: int) -> bytes:
     """Read a regular file, or a FIFO or a device until it ends, of at most `limit` bytes.
 
     Raises:
-        NotRegular: it is a directory, or a FIFO that nobody writes to for ten seconds.
+        NotRegular: it is a directory, or a FIFO that nobody writes to for ten seconds, or that has not
+            come to its end a minute after.
         TooLarge: it is longer.
         OSError: it cannot be opened or read.
     """
@@ -115,11 +117,14 @@ def _to_the_end(file: RawIOBase | BinaryIO, limit: int, patience: float | None =
     """
     chunks: list[bytes] = []
     size = 0
+    end = math.inf if patience in (None, math.inf) else time.monotonic() + _FIFO_WHOLE_SECONDS
     while size <= limit:
         if patience is not None:
             ready, _, _ = select.select([file], [], [], None if patience == math.inf else patience)
             if not ready:
                 raise NotRegular(0, "nothing was written to it")
+            if time.monotonic() >= end:  # a drop now and then would keep guard for ever
+                raise NotRegular(0, f"it did not end within {_FIFO_WHOLE_SECONDS:g} s")
         chunk = file.read(min(_CHUNK, limit + 1 - size))
         if chunk is None:  # it would have had to wait
             if patience is None:
@@ -149,7 +154,10 @@ def _pour(path: Path, data: bytes) -> None:
             time.sleep(_FIFO_TICK_SECONDS)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
         rest = memoryview(data)
+        end = time.monotonic() + _FIFO_WHOLE_SECONDS
         while rest:
+            if time.monotonic() >= end:
+                raise NotRegular(0, f"it was not read within {_FIFO_WHOLE_SECONDS:g} s")
             if not select.select([], [descriptor], [], _FIFO_PATIENCE_SECONDS)[1]:
                 raise NotRegular(0, "nobody reads from it")
             rest = rest[file.write(rest) or 0 :]

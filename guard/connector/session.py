@@ -88,7 +88,7 @@ class Session(msgspec.Struct):
         variables = [v for v in statements.VARIABLES if self.series is None or v.suits(self.series)]
         self._ask([*statements.PREPARATION, *(v.show for v in variables)], deadline)
         self._id = only_value(self.answers[statements.SHOW_SESSION_ID])
-        self.problem = self._ended() or self._pooled()
+        self.problem = self._ended() or self._pooled() or self._nameless()
         if self.problem is not None:
             return
         wrong = [v for v in variables if self._shown(v) not in (None, v.wanted)]
@@ -110,7 +110,7 @@ class Session(msgspec.Struct):
         self._was_set = []
         answers = ask(self.pgconn, [*undo, statements.SHOW_SESSION_ID], deadline.or_later(_FOR_UNDOING))
         last = answers[-1]
-        if self._id is None or only_value(last) == self._id:
+        if self.problem is not None or only_value(last) == self._id:
             return None
         if isinstance(last, (TimedOut, ConnectionLost)):
             return unavailable("identity", last, None, "")
@@ -136,14 +136,22 @@ class Session(msgspec.Struct):
         answer = self.answers[statements.SHOW_READ_ONLY]
         if self._is_read_only() or (self.series is not None and self.series < _OPTIONS_SINCE):
             return None
-        if isinstance(answer, Refused) and answer.sqlstate == "3D000":
-            return Unavailable(
-                reason=Reason.ERROR,
-                message=answer.message,
-                sqlstate=answer.sqlstate,
-                remedy=("Name an existing database in --url, or none.",),
-            )
-        return _pooler("the start-up options of guard's connection did not reach the server's session")
+        return _no_database(answer) or _pooler(
+            "the start-up options of guard's connection did not reach the server's session"
+        )
+
+    def _nameless(self) -> Unavailable | None:
+        """A session without an id could be another one in the end, and nobody would notice."""
+        if self._id:
+            return None
+        answer = self.answers[statements.SHOW_SESSION_ID]
+        return _no_database(answer) or Unavailable(
+            reason=Reason.ERROR,
+            message="the server does not tell the id of guard's session, by which guard sees that all "
+            "answers come from one session",
+            sqlstate=answer.sqlstate or None if isinstance(answer, Refused) else None,
+            remedy=NOT_TO_A_POOLER,
+        )
 
     def _wrong(self, variables: Sequence[Variable]) -> Unavailable | None:
         """What is not as guard set it. It is read back, not assumed."""
@@ -151,16 +159,9 @@ class Session(msgspec.Struct):
         timeout = only_value(self.answers[statements.SHOW_TIMEOUT])
         ms = self.milliseconds
         if read_only != "on" or timeout not in {str(ms), f"{ms}ms", f"{ms / 1000:g}s"}:
-            refused = [
-                a for a in self.answers.values() if isinstance(a, Refused) and a.sqlstate == "3D000"
-            ]
-            if refused:
-                return Unavailable(
-                    reason=Reason.ERROR,
-                    message=refused[0].message,
-                    sqlstate="3D000",
-                    remedy=("Name an existing database in --url, or none.",),
-                )
+            for answer in self.answers.values():
+                if missing := _no_database(answer):
+                    return missing
             return Unavailable(
                 reason=Reason.ERROR,
                 message="the server did not accept a read-only session with a statement timeout "
@@ -182,6 +183,18 @@ class Session(msgspec.Struct):
 
 def _brief(value: str | None) -> str:
     return repr(value if value is None else value[:_BRIEF])
+
+
+def _no_database(answer: Reply) -> Unavailable | None:
+    """Without its database every SHOW of a session is refused, although the login went well."""
+    if not isinstance(answer, Refused) or answer.sqlstate != "3D000":
+        return None
+    return Unavailable(
+        reason=Reason.ERROR,
+        message=answer.message,
+        sqlstate=answer.sqlstate,
+        remedy=("Name an existing database in --url, or none.",),
+    )
 
 
 def _pooler(how: str) -> Unavailable:

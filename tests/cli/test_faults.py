@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -102,6 +103,37 @@ def test_a_fifo_without_a_writer(tmp_path: Path) -> Run:
         return check(fifo)
     finally:
         os.close(silent)
+
+
+def test_a_fifo_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is always a little more, so that no single wait for it is a long one."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(files, "_FIFO_WHOLE_SECONDS", 0.2)
+
+    def drip() -> None:
+        with contextlib.suppress(BrokenPipeError), fifo.open("wb", buffering=0) as writer:
+            while True:
+                writer.write(b" ")
+
+    def sip() -> None:
+        with fifo.open("rb", buffering=0) as reader:
+            while reader.read(1):
+                pass
+
+    # Held open, so that neither end waits for the other to be opened.
+    held = os.open(fifo, os.O_RDWR)
+    thread = threading.Thread(target=drip)
+    thread.start()
+    with pytest.raises(files.NotRegular, match="did not end"):
+        files.read_whole(fifo, 1 << 40)
+    os.close(held)
+    thread.join(60)
+    thread = threading.Thread(target=sip)
+    thread.start()
+    with pytest.raises(files.NotRegular, match="was not read"):
+        files.write(fifo, b"x" * (1 << 26))
+    thread.join(60)
 
 
 @pytest.mark.parametrize("size", [10, 1 << 20])

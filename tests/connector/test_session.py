@@ -82,6 +82,19 @@ def test_a_backend_that_changes_is_a_pooler(fake: Fake) -> None:
     assert "pooler" in snapshot.gossip_nodes.message
 
 
+@pytest.mark.parametrize(
+    "answer", ["SELECT 1/0", "SELECT ''", "SELECT NULL::text", "SELECT 1 WHERE false"]
+)
+@pytest.mark.parametrize("recording", [FINAL, _20])
+def test_a_session_without_an_id_is_not_trusted(fake: Fake, recording: str, answer: str) -> None:
+    """It could be another one at the end, and nothing would tell."""
+    with fake.gateway(recording, replaced={statements.SHOW_SESSION_ID.sql: answer}) as gateway:
+        snapshot = collect(targets([gateway.url()], {}), 20)
+    sections = [getattr(snapshot, name) for name in (*statements.SECTIONS, "features")]
+    assert all(isinstance(section, Unavailable) for section in sections)
+    assert "session" in sections[0].message
+
+
 def test_start_up_options_that_do_not_arrive(fake: Fake) -> None:
     with fake.gateway(FINAL, ignores_options=True) as gateway:
         snapshot = collect(targets([gateway.url()], {}), 20)
