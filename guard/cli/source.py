@@ -17,11 +17,13 @@ from guard.snapshot import Snapshot
 if TYPE_CHECKING:
     from guard.connector.collect import Further
 
-__all__ = ["GRACE", "age_of", "names_a_cluster", "take_snapshot", "within"]
+__all__ = ["GRACE", "age_of", "left_behind", "names_a_cluster", "take_snapshot", "within"]
 
 GRACE: Final = 2.0
 """Seconds that a look may take beyond its time-out before it is left to itself."""
 _UNTIL_THE_ALARM: Final = 3.0
+_MOST_LEFT_BEHIND: Final = 3  # looks that may still be computing while another one is begun
+_left_behind: list[threading.Thread] = []
 
 
 def names_a_cluster(environment: Mapping[str, str]) -> bool:
@@ -92,15 +94,18 @@ def take_snapshot(
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Have the system end the process after that time; Python need not be able to run for it."""
+    """Have the system end the process after that time of computing; Python need not be able to run.
+
+    Not after that time by the clock: a process that was stopped meanwhile (^Z) goes on where it was.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def within(
@@ -114,8 +119,12 @@ def within(
     The last line: everything in the connector ends at its own deadline. Should something not (a call
     of libpq that never returns), the look is left behind in its thread, which ends with the process,
     and guard says that it does not know. Signals reach the main thread at once meanwhile. Should even
-    the main thread not get to run any more, the system ends the process by SIGALRM (142), no verdict.
+    the main thread not get to run any more, the system ends the process by SIGPROF (155), no verdict.
     """
+    behind = left_behind()
+    main = threading.current_thread() is threading.main_thread()
+    if main and behind >= _MOST_LEFT_BEHIND:
+        return _nothing("no look is begun, because earlier ones have not ended yet")
     done: list[Snapshot] = []
     failed: list[BaseException] = []
 
@@ -127,7 +136,8 @@ def within(
 
     thread = threading.Thread(target=run, name="guard-look", daemon=True)
     end = time.monotonic() + min(seconds + grace, threading.TIMEOUT_MAX)
-    with _alarm(seconds + grace + _UNTIL_THE_ALARM):
+    # Those that were left behind compute on, and their time counts.
+    with _alarm((seconds + grace + _UNTIL_THE_ALARM) * (1 + behind)):
         thread.start()
         if meanwhile is not None:
             meanwhile()
@@ -136,14 +146,22 @@ def within(
         raise failed[0]
     if done:
         return done[0]
+    _left_behind.append(thread)
+    return _nothing(f"the look did not end {grace:g} s after its time-out")
 
+
+def left_behind() -> int:
+    """How many looks that did not end in time have not ended yet."""
+    return sum(each.is_alive() for each in _left_behind)
+
+
+def _nothing(message: str) -> Snapshot:
     from guard.connector.collect import without_connection
     from guard.snapshot.model import Reason, Unavailable
 
     why = Unavailable(
         reason=Reason.TIMEOUT,
-        message=f"the look did not end {grace:g} s after its time-out: what answers is no CockroachDB, "
-        "or a bug in guard",
+        message=f"{message}: what answers is no CockroachDB, or a bug in guard",
         remedy=("Look at what listens there; report it if it is a CockroachDB node.",),
     )
     return without_connection(why, dt.datetime.now(dt.UTC))

@@ -7,15 +7,18 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from base64 import b64encode
+from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Final, Self
 
 __all__ = ["AFTER_LOGIN", "DURING_LOGIN", "ODD_ANSWERS", "ODD_LOGINS", "Hostile", "message"]
+__all__ += ["scram"]
 
 _TICK: Final = 0.2
-Behaviour = Callable[["Hostile"], Iterator[bytes]]
-"""What is sent, piece by piece, until the client goes away."""
+_TLS_REQUEST: Final = struct.pack("!i", 80877103)
+Behaviour = Callable[["Hostile"], Iterator[bytes] | Generator[bytes | None, bytes | None]]
+"""What is sent, piece by piece, until the client goes away. None asks for what the client says."""
 
 
 def message(kind: bytes, body: bytes = b"") -> bytes:
@@ -185,16 +188,39 @@ ODD_LOGINS: Final[dict[str, Behaviour]] = {
 }
 
 
-class Hostile:
-    """Listens on loopback until it is left."""
+def scram(iterations: int) -> Behaviour:
+    """Asks for a password by SCRAM, hashed so many times."""
 
-    def __init__(self, behaviour: Behaviour, *, login: bool = True) -> None:
+    def talk(_: Hostile) -> Generator[bytes | None, bytes | None]:
+        yield message(b"R", struct.pack("!i", 10) + b"SCRAM-SHA-256\0\0")
+        first = yield None
+        nonce = (first or b"").partition(b"r=")[2]
+        answer = b"r=%sx,s=%s,i=%d" % (nonce, b64encode(b"salt" * 4), iterations)
+        yield message(b"R", struct.pack("!i", 11) + answer)
+
+    return talk
+
+
+class Hostile:
+    """Listens on loopback until it is left.
+
+    Args:
+        behaviour: what it does.
+        login: let the client log in before that.
+        offers_no_tls: refuse TLS before that, where it is asked for.
+    """
+
+    def __init__(
+        self, behaviour: Behaviour, *, login: bool = True, offers_no_tls: bool = False
+    ) -> None:
         self._behaviour = behaviour
         self._login = login
+        self._offers_no_tls = offers_no_tls
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
+        self.heard: list[bytes] = []
 
     @property
     def url(self) -> str:
@@ -231,22 +257,36 @@ class Hostile:
     def _serve(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
             client.settimeout(_TICK)
-            self._read(client)  # the start-up message
+            first = self._read(client)  # the start-up message, or the request for TLS
+            if self._offers_no_tls and first[4:8] == _TLS_REQUEST:
+                client.sendall(b"N")
+                self._read(client)
             if self._login:
                 client.sendall(_LOGGED_IN)
                 self._read(client)
-            for piece in self._behaviour(self):
-                self._send(client, piece)
+            self._talk(client)
             while not self._closing.is_set():
-                with contextlib.suppress(TimeoutError):
-                    if not client.recv(1 << 16):
-                        return
+                if not self._read(client):
+                    return
 
-    def _read(self, client: socket.socket) -> None:
+    def _talk(self, client: socket.socket) -> None:
+        behaviour = self._behaviour(self)
+        said = None
+        with contextlib.suppress(StopIteration):
+            while True:
+                piece = behaviour.send(said) if isinstance(behaviour, Generator) else next(behaviour)
+                said = None
+                if piece is None:
+                    said = self._read(client)
+                else:
+                    self._send(client, piece)
+
+    def _read(self, client: socket.socket) -> bytes:
         while not self._closing.is_set():
             with contextlib.suppress(TimeoutError):
-                client.recv(1 << 16)
-                return
+                self.heard.append(client.recv(1 << 16))
+                return self.heard[-1]
+        return b""
 
     def _send(self, client: socket.socket, data: bytes) -> None:
         while data:

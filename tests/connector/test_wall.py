@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import struct
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from psycopg.pq.abc import PGconn
 
 import guard as guard_api
+from guard.cli import source
 from guard.cli.source import within
 from guard.connector import pipeline, statements
 from guard.connector.collect import collect
@@ -22,8 +26,16 @@ from guard.connector.hosts import targets
 from guard.connector.pipeline import ConnectionLost, Rows, TimedOut, ask
 from guard.decision.result import Verdict
 from guard.snapshot.model import Unavailable
-from tests.cluster.hostile import AFTER_LOGIN, DURING_LOGIN, ODD_ANSWERS, ODD_LOGINS, Hostile, message
-from tests.cluster.process import Run
+from tests.cluster.hostile import (
+    AFTER_LOGIN,
+    DURING_LOGIN,
+    ODD_ANSWERS,
+    ODD_LOGINS,
+    Hostile,
+    message,
+    scram,
+)
+from tests.cluster.process import Run, environment
 from tests.faults import fault, in_time
 
 CHECK = ("check", "--step", "verify", "--format", "json")
@@ -189,6 +201,51 @@ def test_the_last_line() -> None:
         over.set()
     assert isinstance(snapshot.connection, Unavailable)
     assert guard_api.evaluate(snapshot, step="verify").verdict is Verdict.UNKNOWN
+
+
+def test_looks_that_are_left_behind_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each computes on: whoever watches all night must not end up with a thousand of them."""
+    monkeypatch.setattr(source, "_left_behind", [])
+    over = threading.Event()
+    begun: list[int] = []
+
+    def stuck() -> Any:
+        begun.append(1)
+        over.wait(60)
+
+    try:
+        looks = [within(stuck, 0.0, grace=0.01) for _ in range(9)]
+    finally:
+        over.set()
+    assert len(begun) == source._MOST_LEFT_BEHIND
+    assert all(isinstance(look.connection, Unavailable) for look in looks)
+    for thread in source._left_behind:
+        thread.join(60)
+    assert within(lambda: looks[0], 60) is looks[0], "they have ended: there is room for another"
+
+
+@fault(
+    "a server that has the password hashed two thousand million times (SCRAM)", "UNKNOWN in time", 11
+)
+def test_a_password_that_is_hashed_without_end() -> Run:
+    with Hostile(scram(2_000_000_000), login=False) as server:
+        return in_time(*CHECK, "--url", server.url, seconds=1, env={"PGPASSWORD": "correct-horse"})
+
+
+def test_the_alarm_does_not_count_the_time_of_others() -> None:
+    """A guard that was stopped (^Z) for longer than its look may take goes on afterwards."""
+    waits = (
+        "import select\nfrom guard.cli.source import _alarm\n"
+        "with _alarm(0.05): select.select([], [], [], 0.3)\n"
+    )
+    computes = waits.replace("select.select([], [], [], 0.3)", "\n  while True: pass")
+    codes = [
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment(), timeout=60, check=False
+        ).returncode
+        for code in (waits, computes)
+    ]
+    assert codes == [0, -signal.SIGPROF]
 
 
 def test_what_a_look_raises_comes_through() -> None:
