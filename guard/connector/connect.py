@@ -21,6 +21,7 @@ from guard.connector.deadline import Deadline
 from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import Target
 from guard.connector.login import Login
+from guard.connector.pipeline import secrets_of
 from guard.connector.resolve import Lookup
 from guard.connector.retry import LONGEST, Retry
 from guard.connector.session import NOT_TO_A_POOLER, statement_timeout
@@ -258,7 +259,7 @@ class _Race:
                 remedy=NOT_TO_A_POOLER,
                 permanent=True,
             )
-        server = announced.decode("utf-8", "replace")
+        server = secrets_of(pgconn).out_of(announced.decode("utf-8", "replace"))
         build = announced_build(server)
         failed = [attempt for attempt, _ in self._attempts() if attempt.error is not None]
         return Connection(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import Target
 from guard.connector.pipeline import secrets_of
-from guard.connector.redact import scrub, without
+from guard.connector.redact import Secrets, scrub
 from guard.connector.service_file import service_is_read
 from guard.connector.session import NOT_TO_A_POOLER, startup_options
-from guard.snapshot.model import Reason
+from guard.snapshot.model import Reason, stays_here
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
@@ -52,7 +51,7 @@ _PERMANENT: Final = (
 )
 _PARAMETER: Final = ('value: "', "for connection option", "invalid scram")
 _NO_QUORUM: Final = ("internal error", "timed out", "timeout expired", "get-user-timeout")
-_NONE_KNOWN: Final = "none"
+_NONE_KNOWN: Final = "-"
 _SILENT: Final = "the login failed without a word"
 _POOLER: Final = ("unsupported startup parameter", "pgbouncer", "no such database")
 
@@ -73,17 +72,20 @@ class Login:
         Raises:
             ConnectFailed: libpq refuses the parameters.
         """
-        from psycopg import Error, pq
-        from psycopg.conninfo import make_conninfo
-
         self.target = target
         self.address = address
         self.statement_timeout = statement_timeout
         self.reached = False
         self.began = time.monotonic()
-        self.writing = True
+        self._careful = False
         self._pgconn: PGconn = None  # type: ignore[assignment]
-        params = _parameters(target, address, statement_timeout)
+        self._begin(_parameters(target, address, statement_timeout))
+
+    def _begin(self, params: dict[str, Any]) -> None:
+        from psycopg import Error, pq
+        from psycopg.conninfo import make_conninfo
+
+        self.writing = True
         try:
             conninfo = make_conninfo("", **params).encode()
             with service_is_read():
@@ -107,14 +109,19 @@ class Login:
         from psycopg import Error
         from psycopg.pq import ConnStatus, PollingStatus
 
+        from guard.connector.login_step import poll
+
         try:
-            status = self._pgconn.connect_poll()
+            status = poll(self._pgconn)
         except (Error, OSError, ValueError) as error:
             secrets = self._secrets()
             self.give_up()
             raise explained(str(error), secrets) from None
         if status == PollingStatus.FAILED:
             raise self._failed()
+        if self._is_in_clear():
+            self._begin_carefully()
+            return None
         self.writing = status == PollingStatus.WRITING
         self.reached = self.reached or self._pgconn.status not in (
             ConnStatus.STARTED,
@@ -142,15 +149,61 @@ class Login:
             )
         return ConnectFailed(f"no answer within {seconds}", reason=Reason.TIMEOUT)
 
+    def _is_in_clear(self) -> bool:
+        """True if a password might be sent now to whoever says that he knows no TLS.
+
+        libpq's default, ``prefer``, does without TLS where none is offered: by an insecure cluster, or
+        by somebody who stands in between and asks for the password.
+        """
+        from psycopg.pq import ConnStatus
+
+        return (
+            self.target.sslmode == "prefer"
+            and not self._careful
+            and self._pgconn.status == ConnStatus.AWAITING_RESPONSE
+            and not self._pgconn.ssl_in_use
+            and bool(self._pgconn.password)
+            and not stays_here(self.target.host, self.address)
+        )
+
+    def _begin_carefully(self) -> None:
+        """Begin anew, with a libpq that is told not to send the password itself."""
+        given = next((o.val for o in self._pgconn.info if o.keyword == b"require_auth"), None)
+        self._pgconn.finish()
+        self._careful = True
+        params = _parameters(self.target, self.address, self.statement_timeout)
+        self._begin(params | {"sslmode": "disable", "require_auth": _not_in_clear(given)})
+
     def _failed(self) -> ConnectFailed:
         text, secrets = self._pgconn.get_error_message(), self._secrets()
         self.give_up()
+        if self._careful and ("cleartext password" in text or "hashed password" in text):
+            return ConnectFailed(
+                "what answers offers no TLS and asks for the password: guard does not send it in clear",
+                reason=Reason.ERROR,
+                remedy=(
+                    "Have the connection encrypted and the server verified: --certs-dir, or "
+                    "sslrootcert and sslmode=verify-full in --url.",
+                    "Only in a network that may know the password: sslmode=disable in --url.",
+                ),
+                permanent=True,
+            )
         return explained(text, secrets)
 
-    def _secrets(self) -> list[str]:
-        known = [self.target.params.get("password"), self.target.params.get("sslpassword")]
-        used = [] if self._pgconn is None else secrets_of(self._pgconn)
-        return [secret for secret in known if secret] + used
+    def _secrets(self) -> Secrets:
+        given = (self.target.params.get(name, "") for name in ("password", "sslpassword"))
+        return Secrets(given) if self._pgconn is None else secrets_of(self._pgconn)
+
+
+_IN_CLEAR: Final = ("password", "md5")  # the second is as good as the first to who reads along
+
+
+def _not_in_clear(given: bytes | None) -> str:
+    """libpq's require_auth, as it was given, but for the ways that show a password."""
+    methods = [each.strip() for each in (given or b"").decode().split(",") if each.strip()]
+    if all(each.startswith("!") for each in methods):
+        return ",".join(dict.fromkeys([*methods, *(f"!{each}" for each in _IN_CLEAR)]))
+    return ",".join(each for each in methods if each not in _IN_CLEAR) or "none"
 
 
 def _parameters(target: Target, address: str | None, statement_timeout: int) -> dict[str, Any]:
@@ -175,11 +228,10 @@ def _parameters(target: Target, address: str | None, statement_timeout: int) -> 
     return params
 
 
-def explained(message: str, secrets: Iterable[str] = ()) -> ConnectFailed:
+def explained(message: str, secrets: Secrets | None = None) -> ConnectFailed:
     """What a failed login means, from libpq's words, which may repeat one of the `secrets`."""
-    why = _explained(scrub(" ".join(message.split())) or _SILENT)
-    why.args = (without(str(why), secrets),)
-    return why
+    told = message if secrets is None else secrets.out_of(message)
+    return _explained(scrub(" ".join(told.split())) or _SILENT)
 
 
 def _explained(text: str) -> ConnectFailed:

@@ -11,6 +11,7 @@ text does not.
 
 from __future__ import annotations
 
+import re
 import select
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PipelineStatus
 
 from guard.connector.deadline import Deadline
 from guard.connector.memory import peak_bytes
-from guard.connector.redact import scrub, without
+from guard.connector.redact import Secrets, scrub
 from guard.connector.statements import ALL, Statement
 
 if TYPE_CHECKING:
@@ -112,37 +113,43 @@ def ask(
         for statement in statements:
             pgconn.send_query_params(statement.sql.encode(), None)
             pgconn.pipeline_sync()
-        _receive(pgconn, len(statements), answers, deadline, peak)
+        _receive(pgconn, len(statements), answers, deadline, peak, secrets)
         if len(answers) == len(statements):
             pgconn.exit_pipeline_mode()
     except (Error, OSError, ValueError, MemoryError, _Broken) as error:
-        text = without(scrub(" ".join(str(error).split())), secrets)
+        text = scrub(" ".join(secrets.out_of(str(error)).split()))
         lost = ConnectionLost(text or type(error).__name__)
         answers.extend([lost] * (len(statements) - len(answers)))
-    answers = [_without(answer, secrets) for answer in answers]
     return answers + [TimedOut()] * (len(statements) - len(answers))
 
 
-def secrets_of(pgconn: PGconn) -> list[str]:
-    """The password that libpq logs in with, from wherever it has it, to be kept out of messages."""
+def secrets_of(pgconn: PGconn) -> Secrets:
+    """What libpq logs in with, from wherever it has it, to be kept out of all that the server says."""
     from psycopg import Error
 
     try:
-        used = pgconn.password.decode("utf-8", "replace")
+        options = {option.keyword: option for option in pgconn.info if option.val}
+        words = [option.val for option in options.values() if option.dispchar == b"*"]
+        words.append(pgconn.password)  # the one of a file of passwords
+        names = [options[name].val for name in _PRINTED if name in options]
     except Error:  # closed
-        return []
-    return [used] if used else []
+        return Secrets()
+    secret, printed = (
+        [word.decode("utf-8", "replace") for word in each if word] for each in (words, names)
+    )
+    return Secrets(secret, printed)
 
 
-def _without(answer: Reply, secrets: Sequence[str]) -> Reply:
-    if not isinstance(answer, Refused):
-        return answer
-    message, hint = without(answer.message, secrets), without(answer.hint, secrets)
-    return Refused(answer.sqlstate, message, hint)
+_PRINTED: Final = (b"user", b"host", b"hostaddr", b"port", b"dbname")
 
 
 def _receive(
-    pgconn: PGconn, count: int, answers: list[Reply], deadline: Deadline, peak: Callable[[], int]
+    pgconn: PGconn,
+    count: int,
+    answers: list[Reply],
+    deadline: Deadline,
+    peak: Callable[[], int],
+    secrets: Secrets,
 ) -> None:
     most = peak() + MOST_GROWTH
     results: list[PGresult] = []
@@ -165,7 +172,7 @@ def _receive(
         if nothing > _MOST_RESULTS:
             raise _Broken("the server ended its answers too early")
         if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
-            answers.append(_answer(results, deadline))
+            answers.append(_answer(results, deadline, secrets))
             results = []
         elif result is not None:
             results.append(_possible(pgconn, result))
@@ -201,28 +208,37 @@ def _wait(pgconn: PGconn, deadline: Deadline, *, writing: bool) -> bool:
 
 
 _SILENT: Final = "the server refused without a word"
+_SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}", re.ASCII)
 
 
-def _answer(results: Sequence[PGresult], deadline: Deadline) -> Reply:
+def _answer(results: Sequence[PGresult], deadline: Deadline, secrets: Secrets) -> Reply:
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
-            return Refused(
-                _text(result.error_field(DiagnosticField.SQLSTATE)) or "",
-                scrub(_text(result.error_field(DiagnosticField.MESSAGE_PRIMARY)) or "") or _SILENT,
-                scrub(_text(result.error_field(DiagnosticField.MESSAGE_HINT)) or ""),
+            state, message, hint = (
+                secrets.out_of(_text(result.error_field(field)) or "")
+                for field in (
+                    DiagnosticField.SQLSTATE,
+                    DiagnosticField.MESSAGE_PRIMARY,
+                    DiagnosticField.MESSAGE_HINT,
+                )
             )
+            known = _SQLSTATE.fullmatch(state) is not None
+            return Refused(state if known else "", scrub(message) or _SILENT, scrub(hint))
     for result in results:
         if result.status == ExecStatus.TUPLES_OK:
-            return _rows(result, deadline)
+            return _rows(result, deadline, secrets)
     if any(result.status == ExecStatus.COMMAND_OK for result in results):
         return Rows(())
     return Refused("", "the server sent no result")
 
 
-def _rows(result: PGresult, deadline: Deadline) -> Rows | TimedOut:
+_NO_SECRETS: Final = Secrets()
+
+
+def _rows(result: PGresult, deadline: Deadline, secrets: Secrets = _NO_SECRETS) -> Rows | TimedOut:
     if result.ntuples > MOST_ROWS:
         raise _Broken(f"one answer has more than {MOST_ROWS} rows")
-    names = [_text(result.fname(i)) or "" for i in range(result.nfields)]
+    names = [secrets.out_of(_text(result.fname(i)) or "") for i in range(result.nfields)]
     if len(set(names)) < len(names):
         raise _Broken("an answer has two columns of one name")
     rows: list[Row] = []
@@ -234,7 +250,8 @@ def _rows(result: PGresult, deadline: Deadline) -> Rows | TimedOut:
         for column, name in enumerate(names):
             value = result.get_value(number, column)
             size += len(value or b"")
-            row[name] = _text(value)
+            text = _text(value)
+            row[name] = text and secrets.out_of(text)
         if size > MOST_BYTES:
             raise _Broken(f"one answer is larger than {MOST_BYTES >> 20} MiB")
         rows.append(row)

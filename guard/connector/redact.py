@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["LONGEST", "scrub", "scrub_row", "without"]
+__all__ = ["LONGEST", "Secrets", "scrub", "scrub_row"]
 
 LONGEST: Final = 4000
 """Characters of one text that are kept. Nothing that guard decides by is as long."""
@@ -50,17 +50,29 @@ def scrub(text: str) -> str:
 
 
 _SHORTEST_SECRET: Final = 4
+_FEW_DIGITS: Final = re.compile(r"[0-9]{4,7}", re.ASCII)
+_NUMBER_OR_TIME: Final = re.compile(r"[0-9 :.,+TZ-]*+", re.ASCII)
 
 
-def without(text: str, secrets: Iterable[str]) -> str:
-    """The text without those very words: a server may repeat the password that it was given.
+class Secrets:
+    """The words that guard logs in with. A server may repeat them wherever it says something.
 
-    One of three characters or less stands in ordinary words, and is left.
+    One of three characters or less stands in ordinary words, and is left; one of a few digits stands
+    in ordinary numbers, and is left there; one that is the user's or the host's name as well is printed
+    anyway.
     """
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, _GONE)
-    return text
+
+    def __init__(self, words: Iterable[str] = (), printed: Iterable[str] = ()) -> None:
+        """`words` are secret, unless they are among those `printed` all over a report."""
+        known = {word for word in words if len(word) >= _SHORTEST_SECRET} - set(printed)
+        self._words = sorted(known, key=len, reverse=True)
+
+    def out_of(self, text: str) -> str:
+        """The text without them. To be asked before anything is cut off: a half of one is left."""
+        for word in self._words:
+            if word in text and not (_FEW_DIGITS.fullmatch(word) and _NUMBER_OR_TIME.fullmatch(text)):
+                text = text.replace(word, _GONE)
+        return text
 
 
 def scrub_row(row: dict[str, str | None]) -> dict[str, str | None]:

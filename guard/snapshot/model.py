@@ -165,12 +165,17 @@ class Connection(_Struct, frozen=True, tag_field="state", tag="connected"):
 
         The address counts, if there is one: a name says nothing about where it leads.
         """
-        if self.address is None and (self.host.startswith(("/", "@")) or self.host == "localhost"):
-            return True
-        try:
-            return ipaddress.ip_address(self.address or self.host).is_loopback
-        except ValueError:
-            return False
+        return stays_here(self.host, self.address)
+
+
+def stays_here(host: str, address: str | None) -> bool:
+    """True if a connection to a host, or to an address behind its name, does not leave this machine."""
+    if address is None and (host.startswith(("/", "@")) or host == "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(address or host).is_loopback
+    except ValueError:
+        return False
 
 
 class IdentityRow(_Struct, frozen=True):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.connector.redact import scrub, scrub_row
+from guard.connector.redact import Secrets, scrub, scrub_row
 
 SECRET = "S3cr3tV4lue"
 
@@ -79,3 +79,22 @@ def test_a_row() -> None:
         "b": "password=<redacted>",
         "c": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "left"),
+    [
+        (SECRET, f"a {SECRET} b{SECRET}", "a <redacted> b<redacted>"),
+        ("abc", "abc", "abc"),
+        ("root", "root", "root"),
+        ("2026", "2026-12-01 10:00:00+00", "2026-12-01 10:00:00+00"),
+        ("2026", "pin 2026", "pin <redacted>"),
+        ("12345678", "12345678", "<redacted>"),
+    ],
+)
+def test_the_words_of_the_login(secret: str, text: str, left: str) -> None:
+    assert Secrets([secret], printed=["root"]).out_of(text) == left
+
+
+def test_a_secret_within_another_one() -> None:
+    assert Secrets(["word", "passwords"]).out_of("passwords, word") == "<redacted>, <redacted>"

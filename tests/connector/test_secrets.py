@@ -10,10 +10,11 @@ import pytest
 
 from guard.connector.errors import UrlError
 from guard.connector.hosts import targets
+from guard.connector.redact import LONGEST
 from tests.cluster.fake import Fake
 from tests.cluster.hostile import Hostile, message
 from tests.cluster.process import Run, guard
-from tests.cluster.recording import Error, Recording, load
+from tests.cluster.recording import Error, Recording, Table, load
 from tests.connector.test_faults import closed_port
 from tests.faults import fault
 
@@ -181,6 +182,69 @@ def test_a_server_that_repeats_the_password(where: str, tmp_path: Path) -> list[
             clean(runs[-1].out, runs[-1].err, runs[-2].out, runs[-2].err)
             assert "not <redacted> but" in runs[-2].out
     return runs
+
+
+def _everywhere(secret: str) -> Recording:
+    """A cluster in whose every text the secret stands, also where it will be cut in two."""
+    base = load(RUNNING)
+    texts = iter([f" {secret}", f" {'x' * (LONGEST - 10)}{secret}", f"{'x' * 30}{secret}"] * 10_000)
+    queries = {
+        query: answer.with_rows(
+            {n: f"{v}{next(texts)}" if n in _texts_of(answer) and v else v for n, v in row.items()}
+            for row in answer.dicts()
+        )
+        for query, answer in base.queries.items()
+        if isinstance(answer, Table) and query not in ("node_build_info", "cluster_settings")
+    }
+    settings = base.table("cluster_settings")
+    changed = settings.with_rows(
+        row | {"value": f"{row['value']} {secret}"} for row in settings.dicts()
+    )
+    return base.but("everywhere", **queries, cluster_settings=changed)
+
+
+def _texts_of(table: Table) -> frozenset[str]:
+    return frozenset(name for name, kind in table.columns if kind == "text")
+
+
+def test_a_password_in_the_rows_of_a_server(fake: Fake, tmp_path: Path) -> None:
+    """Whatever a server has the password in, guard neither prints nor stores it, nor a half of it."""
+    file = tmp_path / "snapshot.json"
+    texts = []
+    with fake.gateway(
+        _everywhere(IN_URL), crdb_version=f"CockroachDB CCL v21.1.11 (x {IN_URL})"
+    ) as gateway:
+        url = gateway.url().replace("root@", f"root:{IN_URL}@")
+        for form in ("text", "json", "html", "markdown", "junit", "github"):
+            run = guard("check", "--url", url, "--format", form, "-v")
+            assert run.code in (10, 11), run
+            texts += [run.out, run.err]
+        assert guard("collect", "--url", url, "-o", str(file), "-v").code == 0
+    texts.append(file.read_text())
+    assert "<redacted>" in texts[-1]
+    for text in texts:
+        assert IN_URL[:6] not in text
+
+
+@pytest.mark.parametrize("piece", [
+    message(b"N", f"SNOTICE\0C00000\0Mhello {IN_URL}\x1b[2J\0\0".encode()),
+    message(b"S", f"{IN_URL}\0{IN_URL}\0".encode()),
+    message(b"S", f"crdb_version\0CockroachDB CCL v21.2.0 {IN_URL}\0".encode()),
+    message(b"E", f"SERROR\0C{IN_URL}\0Mno\0\0".encode()),
+    message(b"E", f"SERROR\0CXX000\0M{'x' * (LONGEST - 4)}{IN_URL}\0\0".encode()),
+    message(b"1") + message(b"E", f"SERROR\0C{IN_URL}\0Mno\0\0".encode()) + message(b"Z", b"I"),
+    message(b"A", f"\0\0\0\1{IN_URL}\0{IN_URL}\0".encode()),
+])  # fmt: skip
+@pytest.mark.parametrize("login", [True, False], ids=["after the login", "during the login"])
+def test_a_password_in_any_message_of_a_server(piece: bytes, login: bool) -> None:
+    welcome = message(b"R", struct.pack("!i", 0)) + message(b"Z", b"I")
+    pieces = [piece * 9] if login else [message(b"R", struct.pack("!i", 3)), piece, welcome]
+    with Hostile(lambda _: iter(pieces), login=login) as server:
+        url = server.url.replace("root@", f"root:{IN_URL}@")
+        run = guard("check", "--url", url, "--timeout", "1s", "-v", "--format", "json")
+    assert run.code == 11
+    assert IN_URL[:4] not in run.out + run.err
+    assert "\x1b" not in run.err
 
 
 def test_a_target_does_not_show_its_password() -> None:

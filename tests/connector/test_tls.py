@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -12,13 +13,18 @@ import pytest
 pytest.importorskip("trustme", reason="trustme makes the certificates of these tests")
 
 import guard as guard_api
+from guard.connector import login
 from guard.connector.collect import collect
+from guard.connector.connect import connect
+from guard.connector.deadline import Deadline
+from guard.connector.errors import ConnectFailed
 from guard.connector.hosts import targets
 from guard.decision.result import Outcome
 from guard.snapshot.model import Connection
 from tests.building import snapshot as built
 from tests.cluster.certificates import Authority
 from tests.cluster.fake import Fake
+from tests.cluster.hostile import Hostile, message
 from tests.cluster.process import GUARD, Run, environment
 from tests.connector.test_wire import FINAL
 from tests.faults import fault, in_time
@@ -149,6 +155,47 @@ def test_no_downgrade(fake: Fake, authority: Authority) -> Run:
         )
         assert gateway.startups == [], "logged in without TLS"
     return at_once(run, gateway.connections)
+
+
+@pytest.mark.parametrize("asks", [message(b"R", struct.pack("!i", 3)),
+                                  message(b"R", struct.pack("!i", 5) + b"salt")],
+                         ids=["clear text", "MD5"])  # fmt: skip
+@pytest.mark.parametrize("more", ["", "require_auth=password,md5", "require_auth=!gss"])
+def test_no_password_in_clear_to_one_who_offers_no_tls(
+    asks: bytes, more: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stands in between says that he knows no TLS, and asks."""
+    monkeypatch.setattr(login, "stays_here", lambda *_: False)
+    with Hostile(lambda _: iter([asks]), login=False, offers_no_tls=True) as server:
+        url = server.url.replace("root@", "root:correct-horse@").replace("?sslmode=disable", "?")
+        with pytest.raises(ConnectFailed, match="no TLS") as failed:
+            connect(targets([url + more], {"HOME": "/x"}), Deadline.after(60))
+        heard = b"".join(server.heard)
+    assert failed.value.permanent
+    assert b"correct-horse" not in heard
+    assert b"p\0" not in heard, "a password message was sent"
+
+
+@pytest.mark.parametrize("url", ["root:correct-horse@", "root@"])
+def test_an_insecure_cluster_is_reached_with_a_password_at_hand(
+    fake: Fake, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login, "stays_here", lambda *_: False)
+    with fake.gateway(FINAL) as gateway:
+        plain = gateway.url().replace("root@", url).replace("sslmode=disable", "")
+        snapshot = collect(targets([plain], {"HOME": "/x"}), 20)
+    assert isinstance(snapshot.connection, Connection), snapshot.connection
+    assert snapshot.connection.tls == "off"
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "allow"])
+def test_who_asks_for_no_encryption_gets_none(sslmode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "stays_here", lambda *_: False)
+    asks = message(b"R", struct.pack("!i", 3))
+    with Hostile(lambda _: iter([asks]), login=False, offers_no_tls=True) as server:
+        url = server.url.replace("root@", "root:correct-horse@").replace("disable", sslmode)
+        collect(targets([url], {"HOME": "/x"}), 1)
+        assert b"correct-horse" in b"".join(server.heard)
 
 
 @fault("an encrypted client key", "UNKNOWN at once; the terminal is not asked", 11, group="TLS")
