@@ -90,6 +90,7 @@ class RestoreAnswer(msgspec.Struct, frozen=True):
 
     True in a condition only if the answer is YES: UNKNOWN is no permission. `exceptions` are documented
     ones that may concern this restore, as far as was told: what a YES does not cover, in words.
+    `advisories` are those of the builds on either side after which data may be missing, in words.
     """
 
     backup: Series
@@ -100,6 +101,7 @@ class RestoreAnswer(msgspec.Struct, frozen=True):
     reason: str
     docs: str
     exceptions: tuple[str, ...] = ()
+    advisories: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.allowed is Answer.YES

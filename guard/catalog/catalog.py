@@ -10,6 +10,7 @@ import msgspec
 from guard.catalog import affected, hops, releases, restore
 from guard.catalog.answers import AdvisoriesAnswer, AgeAnswer, Answer, ReleaseStatus
 from guard.catalog.changes import Changes
+from guard.catalog.restore_defects import restore_defects
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
@@ -107,20 +108,34 @@ class Catalog(msgspec.Struct, frozen=True):
         into_mixed: bool | None = False,
         into_builds: Sequence[Build] = (),
         made_with: Collection[str] | None = None,
+        made_on: Sequence[Build] = (),
     ) -> RestoreAnswer:
         """Say whether a backup of one series may be restored into a cluster of the other.
 
-        Both are *cluster* versions. The other arguments are those of `restore.restore_allowed`.
+        Both are *cluster* versions. The other arguments are those of `restore.restore_allowed` and of
+        `restore_defects.restore_defects`, which finds the answer's advisories.
         """
-        return restore.restore_allowed(
+        backup, into = _series(backup_series), _series(into_series)
+        answer = restore.restore_allowed(
             self.series,
-            _series(backup_series),
-            _series(into_series),
+            backup,
+            into,
             full_cluster=full_cluster,
             into_mixed=into_mixed,
             into_builds=into_builds,
             made_with=made_with,
         )
+        if answer.allowed is Answer.NO:
+            return answer
+        defects = restore_defects(
+            self.series,
+            self.advisories.values(),
+            backup,
+            into,
+            made_on=made_on,
+            into_builds=into_builds,
+        )
+        return msgspec.structs.replace(answer, advisories=tuple(defects))
 
     def affects(self, advisory: Advisory | str, build: Build | str) -> AffectedAnswer:
         """Say whether one advisory (or the one of that id) affects a build.

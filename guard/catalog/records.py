@@ -232,7 +232,8 @@ class Advisory(_Record, frozen=True):
 
     A record of trigger ``upgrade`` concerns its edges alone; any other is a defect of the builds it
     names as well, wherever they come from. `damage` names what a statement finds when the harm is
-    done already, which no upgrade undoes.
+    done already, which no upgrade undoes. `restores` says that it spoils restored data: RESTORE does on
+    an affected build (``into``), or a backup that was made on one does (``made-on``).
     """
 
     schema: Literal[1]
@@ -250,6 +251,7 @@ class Advisory(_Record, frozen=True):
     edges: tuple[Edge, ...] = ()
     conditions: tuple[Condition, ...] = ()
     damage: FeatureCondition | None = None
+    restores: tuple[Literal["into", "made-on"], ...] = ()
     checked: tuple[str, ...] = ()
     note: str = ""
     draft: bool = False

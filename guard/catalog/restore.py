@@ -9,7 +9,7 @@ the old series.
 
 Release notes name exceptions (`RestoreException`): a patch that the receiving cluster needs, or an
 option that the backup must not have been made with. Where nobody told the build or the options, the
-answer says what to mind.
+answer says what to mind. Advisories on restored data are in `restore_defects`.
 
 The rows of the pages end with v24.3 and leave v23.1 out. For other series the same rule is applied
 and the answer says that it is inferred.

@@ -87,6 +87,7 @@ class RestoreAnswer(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     into_build: str | None
     exceptions: tuple[str, ...]
+    advisories: tuple[str, ...]
     docs: str
     catalog_date: dt.date
     exit_code: int

@@ -8,11 +8,14 @@ import pytest
 
 from guard.catalog import load
 from guard.catalog.answers import Answer, Basis
+from guard.catalog.records import Category
 from guard.catalog.restore import restorable_backups
 from guard.versions import Build, Series
 from tests.catalog.test_hops import ONWARD, SERIES
 
 CATALOG = load()
+
+_COSTS_DATA = (Category.DATA_LOSS, Category.CORRUPTION, Category.WRONG_RESULTS)
 
 # The rows of the restore pages of v22.2 (v20.x), v23.1 (v21.1 to v22.2) and v26.2 (v23.2 to v24.3).
 ROWS = {
@@ -147,3 +150,60 @@ def test_backups_made_with_an_option_that_is_gone(
 def test_an_exception_never_makes_a_no_a_yes() -> None:
     answer = CATALOG.restore_allowed("21.1", "22.1", into_builds=(Build.parse("v22.1.22"),))
     assert (answer.allowed, answer.exceptions) == (Answer.NO, ())
+
+
+@pytest.mark.parametrize(
+    ("backup", "into", "told"),
+    [
+        ("v22.1", "v22.2.5", {"A-101963"}),
+        ("v22.1", "v22.2.6", {"A-101963", "A-98779"}),
+        ("v22.1", "v22.2.8", {"A-101963", "A-190483"}),
+        ("v22.1", "v22.2.9", {"A-190483"}),
+        ("v22.1", "v22.2.14", set()),
+        ("v22.2", "v23.1.8", {"A-190483"}),
+        ("v22.2", "v23.1.9", set()),
+        ("v21.1", "v21.2.16", {"A-88042"}),
+        ("v21.1", "v21.2.17", set()),
+        ("v24.3.16", "v25.2.19", {"A-151050"}),
+        ("v24.3.17", "v25.2.19", set()),
+        ("v24.3.17", "v25.2.0", set()),  # the defect is in BACKUP: where it is restored does not matter
+        ("v24.2.10", "v24.3.33", {"A-151050"}),
+        ("v20.1.14", "v20.2.19", {"A-63162", "A-64325"}),
+        ("v20.1.15", "v20.2.19", {"A-64325"}),
+        ("v20.1.16", "v20.2.19", set()),
+    ],
+)
+def test_the_advisories_of_either_build_are_said(backup: str, into: str, told: set[str]) -> None:
+    made_on, receiving = Build.parse(backup) if backup.count(".") == 2 else None, Build.parse(into)
+    answer = CATALOG.restore_allowed(
+        str(made_on.series) if made_on else backup,
+        receiving.series,
+        into_builds=(receiving,),
+        made_on=(made_on or Build.parse(f"{backup}.99"),),
+    )
+    assert answer.allowed is Answer.YES
+    assert {text.partition(":")[0] for text in answer.advisories} == told
+
+
+def test_without_builds_the_advisories_name_the_ones_that_will_do() -> None:
+    answer = CATALOG.restore_allowed("24.3", "25.2")
+    [text] = answer.advisories
+    assert text.startswith("made on v24.3.17 or later: before it, A-151050")
+    [lasting] = CATALOG.restore_allowed("24.2", "24.3").advisories
+    assert lasting.startswith("A-151050")
+    into = CATALOG.restore_allowed("22.1", "22.2").advisories
+    assert [text.partition(" or later")[0] for text in into] == [
+        f"into {build}" for build in ("v22.2.7", "v22.2.9", "v22.2.14")
+    ]
+    assert CATALOG.restore_allowed("22.2", "22.1").advisories == ()
+
+
+def test_every_advisory_on_restoring_says_which_side_it_is_about() -> None:
+    """The pages that tell of restores of data gone wrong; found by their words."""
+    about = {
+        each.id
+        for each in CATALOG.advisories.values()
+        if "RESTORE" in f"{each.title} {each.summary}" and each.category in _COSTS_DATA
+    }
+    told = {each.id for each in CATALOG.advisories.values() if each.restores}
+    assert about - told == {"A-144650"}  # whose page says that RESTORE is not affected

@@ -187,6 +187,16 @@ def test_restore_learns_the_build_of_the_cluster(tmp_path: Path, build: str, cod
     assert (got, answer["into_build"], len(answer["exceptions"])) == (0, None, 1)
 
 
+def test_restore_says_which_builds_lose_data(tmp_path: Path) -> None:
+    seen = snapshot([node(1, "v22.2.6"), node(2, "v22.2.19")], version="22.2", gateway="v22.2.19")
+    code, answer = run_json("restore", "--backup", "v22.1", "--snapshot", saved(tmp_path, seen))
+    assert code == 0
+    assert any("A-98779" in text and "v22.2.7" in text for text in answer["advisories"])
+    said = run("restore", "--backup", "v24.3.16", "--into", "v25.2.19").stdout
+    assert "A-151050" in said
+    assert "v24.3.17 is free of it" in " ".join(said.split())
+
+
 def test_restore_of_a_backup_made_with_incremental_location() -> None:
     asked = ("restore", "--backup", "v25.4", "--into", "v26.2")
     assert run_json(*asked, "--incremental-location")[0] == 10

@@ -29,7 +29,10 @@ app = typer.Typer(add_completion=False)
 def restore(
     backup: Annotated[
         str,
-        typer.Option(metavar="vX.Y", help="Cluster version when the backup was taken."),
+        typer.Option(
+            metavar="vX.Y[.Z]",
+            help="Cluster version when the backup was taken, or the build that took it.",
+        ),
     ],
     into: Annotated[
         str | None,
@@ -60,7 +63,8 @@ def restore(
 
     The version of a backup is the cluster version when it was taken: a cluster whose upgrade is not
     finalized still writes backups of the old version. Some restores need a patch of the version that
-    they go into: name the build, or let guard read it from the cluster.
+    they go into, and some builds made backups, or restore them, with data missing: name the builds, or
+    let guard read the receiving one from the cluster.
     """
     live = bool(url) or snapshot is not None or debug_zip is not None
     live = live or (into is None and names_a_cluster(os.environ))
@@ -78,6 +82,7 @@ def restore(
     else:
         version = read_version(into)
         series, build = (version.series, version) if isinstance(version, Build) else (version, None)
+    taken = read_version(backup)
     answer = known.restore_allowed(
         read_series(backup),
         series,
@@ -85,6 +90,7 @@ def restore(
         into_mixed=mixed,
         into_builds=() if build is None else (build,),
         made_with=_options(incremental_location),
+        made_on=(taken,) if isinstance(taken, Build) else (),
     )
     if output is Format.JSON:
         print_json(
@@ -98,6 +104,7 @@ def restore(
                 "reason": answer.reason,
                 "into_build": None if build is None else str(build),
                 "exceptions": list(answer.exceptions),
+                "advisories": list(answer.advisories),
                 "docs": answer.docs,
                 "catalog_date": known.date.isoformat(),
                 "exit_code": int(exit_for(answer.allowed)),
@@ -112,6 +119,7 @@ def restore(
                 f"{answer.allowed.upper()}: {what} of v{answer.backup} {verb} {build or f'v{series}'}",
                 wrap("why", answer.reason),
                 *(wrap("but", text) for text in answer.exceptions),
+                *(wrap("mind", text) for text in answer.advisories),
                 wrap("basis", f"{answer.basis}, releases known until {known.releases_until}"),
                 wrap("docs", answer.docs),
             )
