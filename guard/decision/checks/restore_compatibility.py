@@ -14,7 +14,6 @@ version changed; without them all backups count as of the active series.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 
 from guard.catalog.answers import Answer
@@ -73,18 +72,22 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 
 def _series(situation: Situation, job: JobRow) -> Series:
-    """The cluster version's series when the backup was taken, as far as migrations tell."""
+    """The cluster version's series when the backup was taken, as far as migrations tell.
+
+    The earliest migration that came after it led away from that series: ``24.1-8`` away from v24.1.
+    """
     active = situation.cluster.active_series
     section = situation.cluster.snapshot.migrations
     if job.created is None or not isinstance(section, Collected):
         return active
-    final_at: dt.datetime | None = max(
-        (row.completed_at for row in section.rows if row.completed_at is not None), default=None
-    )
-    if final_at is None or job.created >= final_at:
-        return active
-    before = [s for s in situation.catalog.series if s < active]
-    return max(before, default=active)
+    later = [
+        row for row in section.rows if row.completed_at is not None and row.completed_at > job.created
+    ]
+    before = [series for series in situation.catalog.series if series < active]
+    left = {Series(row.major, row.minor) for row in later if row.internal > 0}
+    if known := [series for series in before if series in left]:
+        return min(known)
+    return max(before, default=active) if later else active
 
 
 CHECK = Check(

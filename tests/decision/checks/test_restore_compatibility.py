@@ -38,6 +38,35 @@ def test_backups_from_before_the_last_finalization_are_left_behind() -> None:
     assert finding.evidence["jobs"][0]["job_id"] == "7"
 
 
+def test_a_series_that_was_left_out_is_not_the_backups() -> None:
+    """From v24.1 to v24.3 the cluster version passes through v24.2 within seconds."""
+    steps = [(23, 2, 4, 400), (24, 1, 8, 5), (24, 1, 12, 5), (24, 2, 6, 5)]
+    migrations = [
+        MigrationRow(
+            major=major,
+            minor=minor,
+            patch=0,
+            internal=internal,
+            completed_at=NOW - dt.timedelta(days=days),
+        )
+        for major, minor, internal, days in steps
+    ]
+    backups = [
+        job(number, "BACKUP", "succeeded", created=NOW - dt.timedelta(days=days))
+        for number, days in ((1, 500), (2, 8), (3, 1))
+    ]
+    taken = snapshot(
+        three("v24.3.33"), version="24.3", gateway="v24.3.33", history=backups,
+        migrations=collected(*migrations),
+    )  # fmt: skip
+    found = guard.evaluate(
+        taken, step="start", target="v25.2.19", checks=[restore_compatibility.CHECK]
+    ).findings
+    told = {f.evidence["series"]: f.jobs for f in found}
+    assert told == {"23.2": ("1",), "24.1": ("2",)}
+    assert "v24.1 binary" in found[-1].remedy[0]
+
+
 def test_a_patch_changes_nothing() -> None:
     (finding,) = findings("v21.2.17")
     assert finding.outcome is Outcome.NOT_APPLICABLE
