@@ -55,6 +55,7 @@ __all__ = ["CHECK"]
 
 _LATELY: Final = dt.timedelta(minutes=5)
 _AT_REST: Final = dt.timedelta(hours=1)
+_NAMED: Final = 3
 _CONSTRAINTS: Final = "SELECT * FROM system.replication_constraint_stats WHERE violating_ranges > 0;"
 
 
@@ -230,7 +231,7 @@ def _not_vouched_for(situation: Situation, counts: _Counts) -> Finding:
         "live replica is counted by no one.",
         evidence=counts.evidence,
         remedy=(
-            _bring_back(situation, missing),
+            *_bring_back(situation, missing),
             _about_the_report(situation.cluster, counts),
         ),
         transient=_restless(situation.cluster),
@@ -239,14 +240,20 @@ def _not_vouched_for(situation: Situation, counts: _Counts) -> Finding:
     )
 
 
-def _bring_back(situation: Situation, missing: tuple[Node, ...]) -> str:
-    """The remedy for the first node whose ranges nobody vouches for."""
-    if all(n.is_abandoned for n in missing):
-        return situation.finish_decommissioning(missing)
-    first = next(n for n in missing if not n.is_abandoned)
-    if first.is_up:
-        return f"{first.name} lives and writes no status: its log says why."
-    return f"Start {first.name} again and wait until it is live."
+def _bring_back(situation: Situation, missing: tuple[Node, ...]) -> Iterator[str]:
+    """The remedies for the nodes whose ranges nobody vouches for."""
+    staying = [n for n in missing if not n.is_abandoned]
+    down = [n for n in staying if not n.is_up]
+    if not staying:
+        yield situation.finish_decommissioning(missing)
+    if down:
+        yield (
+            f"Start {listed(n.name for n in down)} again and wait until "
+            f"{agreeing(len(down), 'it is', 'they are')} live."
+        )
+    yield from (
+        f"{n.name} lives and writes no status: its log says why." for n in staying[:_NAMED] if n.is_up
+    )
 
 
 def _about_the_report(cluster: Cluster, counts: _Counts) -> str:

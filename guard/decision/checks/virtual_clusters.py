@@ -23,7 +23,7 @@ from guard.cluster.jobs import INGESTION, active_jobs_of
 from guard.cluster.missing import NotCollected
 from guard.cluster.picture import Cluster
 from guard.decision.check_definition import UPGRADE_DOCS, Check
-from guard.decision.phrases import counted, listed
+from guard.decision.phrases import agreeing, counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Reason, Unavailable, VirtualClusterRow
@@ -62,7 +62,8 @@ def run(situation: Situation) -> Iterator[Finding]:
         return
     yield CHECK.finding(
         Outcome.UNKNOWN if situation.step is Step.FINALIZE else Outcome.WARN,
-        f"{counted(len(others), 'virtual cluster', 'has', 'have')} a cluster version of its own",
+        f"{counted(len(others), 'virtual cluster', 'has', 'have')} a cluster version of "
+        f"{agreeing(len(others), 'its', 'their')} own",
         f"Numbers {listed(row.virtual_cluster_id for row in others)}. One that is behind v"
         f"{cluster.active_series} keeps the storage cluster from finalizing.",
         evidence={"virtual_clusters": [row.virtual_cluster_id for row in others[:50]]},

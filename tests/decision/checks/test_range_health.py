@@ -251,3 +251,18 @@ def test_nodes_that_would_do_if_none_were_leaving_are_not_too_few_for_ever(
     found = judge("range-health", seen, step, "v21.1.11")[0]
     assert (found.outcome, found.transient, found.nodes) == (SEVERITY[step], False, (3,))
     assert ("recommission 3" in " ".join(found.remedy)) is back
+
+
+def test_the_remedy_names_every_node_that_is_missing() -> None:
+    """Starting one of three and looking again would only name the next."""
+    status = node(4).status
+    assert status is not None
+    silent = msgspec.structs.replace(status, updated_at=NOW - minutes(9))
+    quiet = replace(node(4), status=silent)
+    dead = [node(i, state="dead") for i in (7, 8, 9)]
+    living = [node(i) for i in (1, 2, 3, 5, 6)]
+    finding = one("range-health", snapshot([*living, quiet, *dead]), "start", "v21.1.21")
+    assert finding.remedy[:2] == (
+        "Start n7, n8, n9 again and wait until they are live.",
+        "n4 lives and writes no status: its log says why.",
+    )
