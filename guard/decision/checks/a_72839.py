@@ -38,7 +38,7 @@ Source: https://www.cockroachlabs.com/docs/advisories/a72839
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from guard.cluster.finalization import Finalization
@@ -49,7 +49,9 @@ from guard.cluster.jobs import (
     backup_activity,
     ended_badly,
     history_reaches_back_to,
+    is_paused,
     is_possible_backup,
+    needs_a_person,
 )
 from guard.cluster.members import Node
 from guard.cluster.missing import NotCollected
@@ -69,7 +71,7 @@ from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow, Reason, Unavailable
 from guard.versions import Build, Series
 
-__all__ = ["CHECK"]
+__all__ = ["CHECK", "way_to_end_backups"]
 
 _OLD: Final = Series(21, 1)
 _NEW: Final = Series(21, 2)
@@ -141,10 +143,9 @@ def run(situation: Situation) -> Iterator[Finding]:
 
 
 def _blocked_by(situation: Situation, activity: Activity, why: str, *remedy: str) -> Finding:
-    what = "a backup is running" if activity.jobs else "a scheduled backup is due"
     return CHECK.finding(
         Outcome.BLOCK,
-        f"{what} and will fail while the cluster is between v21.1 and v21.2",
+        f"{_what_fails(activity)} while the cluster is between v21.1 and v21.2",
         f"{activity_text(activity, situation.cluster.now)}. {why}",
         evidence=activity_evidence(activity),
         remedy=(*_until_quiet(situation, activity), *remedy),
@@ -152,6 +153,41 @@ def _blocked_by(situation: Situation, activity: Activity, why: str, *remedy: str
         jobs=activity.jobs,
         schedules=activity.due,
     )
+
+
+def _what_fails(activity: Activity) -> str:
+    if not activity.jobs:
+        return "a scheduled backup is due and will fail"
+    if all(is_paused(job) for job in activity.jobs):
+        return "a backup is paused and will fail if it is resumed"
+    return "a backup is running and will fail"
+
+
+def way_to_end_backups(situation: Situation, jobs: Sequence[JobRow]) -> tuple[str, ...]:
+    """What ends backups that do not end by themselves: not resuming them where that makes them fail."""
+    paused = [job for job in jobs if needs_a_person(job)] if _fails_if_resumed(situation) else []
+    return (
+        *(
+            f"Resumed now it would fail, so end it and take another one later: CANCEL JOB {job.job_id};"
+            for job in paused[:2]
+        ),
+        *way_to_end([job for job in jobs if job not in paused], situation.cluster.now),
+    )
+
+
+def _fails_if_resumed(situation: Situation) -> bool:
+    """True if the versions are mixed, and nothing speaks for a backup that runs now."""
+    try:
+        if not is_between(situation.cluster, situation.target, _OLD, _NEW):
+            return False
+        if not _any_new_node(situation):
+            return False
+        if any(build < _REPAIRED for build in _new_builds(situation)):
+            return True
+        old = _old_nodes(situation)
+        return bool(old) and (bool(_too_old(situation)) or not _setting_is_true(situation))
+    except NotCollected:
+        return False
 
 
 def _until_quiet(situation: Situation, activity: Activity) -> Iterator[str]:
@@ -171,7 +207,7 @@ def _until_quiet(situation: Situation, activity: Activity) -> Iterator[str]:
         )
         yield from pause
     if not ends_by_itself(activity.jobs, now):
-        yield from way_to_end(activity.jobs, now)
+        yield from way_to_end_backups(situation, activity.jobs)
     elif activity.jobs:
         yield "Then wait for the backup that runs: guard check --wait 30m"
 

@@ -26,13 +26,13 @@ from guard.cluster.jobs import (
 )
 from guard.cluster.mixed_window import mixed_window
 from guard.decision.check_definition import DOCS, Check
+from guard.decision.checks.a_72839 import way_to_end_backups
 from guard.decision.job_words import (
     activity_text,
     ends_by_itself,
     how_many,
     job_evidence,
     job_text,
-    way_to_end,
 )
 from guard.decision.phrases import agreeing, counted
 from guard.decision.result import Finding, Outcome, Step
@@ -59,7 +59,7 @@ def run(situation: Situation) -> Iterator[Finding]:
             count,
             f"{text}. A restart of a node that takes part makes the backup retry or fail.",
             evidence=evidence,
-            remedy=way_to_end(jobs, cluster.now),
+            remedy=way_to_end_backups(situation, jobs),
             transient=ends_by_itself(jobs, cluster.now),
             jobs=jobs,
         )

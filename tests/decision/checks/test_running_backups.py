@@ -49,11 +49,43 @@ def test_on_the_edge_the_advisory_blocks_and_this_warns(
 
 
 def test_a_paused_backup_does_not_end_by_itself() -> None:
-    finding = one(
-        "running-backups", snapshot(EDGE, jobs=[job(8, status="paused")]), "next-node", "v21.2.0"
-    )
+    seen = snapshot(jobs=[job(8, status="paused")])
+    finding = one("running-backups", seen, "start", "v21.2.17")
     assert (finding.outcome, finding.transient) == (WARN, False)
     assert "RESUME JOB 8; or CANCEL JOB 8;" in finding.remedy[0]
+
+
+SETTING = {"bulkio.backup.experimental_21_2_mode.enabled": "true"}
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "settings", "fails"),
+    [
+        ("v21.2.0", "v21.1.21", {}, True),
+        ("v21.2.0", "v21.1.21", SETTING, True),
+        ("v21.2.17", "v21.1.21", {}, True),
+        ("v21.2.17", "v21.1.11", SETTING, True),
+        ("v21.2.17", "v21.1.21", SETTING, False),
+        ("v21.2.17", "v21.2.17", {}, False),
+        ("v21.1.21", "v21.1.11", {}, False),
+    ],
+)
+def test_nobody_is_told_to_resume_what_fails_between_the_versions(
+    new: str, old: str, settings: dict[str, str], fails: bool
+) -> None:
+    nodes = [node(1, new), node(2, old), node(3, old)]
+    held = {"cluster.preserve_downgrade_option": "21.1"}
+    seen = snapshot(nodes, settings=settings | held, jobs=[job(8, status="paused")])
+    for check in ("running-backups", "A-72839"):
+        finding = one(check, seen, "next-node", new)
+        text = "\n".join(finding.remedy)
+        if check == "running-backups":
+            assert "CANCEL JOB 8;" in text
+            assert ("RESUME" in text) is not fails
+        elif fails:
+            assert "paused and will fail if it is resumed" in finding.title
+            assert "CANCEL JOB 8;" in text
+            assert "RESUME" not in text
 
 
 @pytest.mark.parametrize("kind", [None, "27"])
