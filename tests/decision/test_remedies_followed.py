@@ -361,9 +361,7 @@ CASES: Final = (
         old(jobs=[job(5, "AUTO SPAN CONFIG RECONCILIATION")]),
     ),
     # What the server would refuse.
-    Case(
-        "invalid-objects", "finalize", None, new(invalid_objects=INVALID), "Have them repaired", new()
-    ),
+    Case("invalid-objects", "finalize", None, new(invalid_objects=INVALID), "Have the others", new()),
     Case("invalid-objects", "finalize", None, new(invalid_objects=unavailable()), "GRANT it", new()),
     Case(
         "virtual-clusters",

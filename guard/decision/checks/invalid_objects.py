@@ -1,8 +1,9 @@
 """Are there objects with an invalid descriptor?
 
 From v22.2 on the server refuses to finalize while ``crdb_internal.invalid_objects`` is not empty; v22.1
-gets stuck in a migration instead. Repairing a descriptor needs Cockroach Labs support, so look before
-the upgrade starts.
+gets stuck in a migration instead. From v23.2 on it repairs what it can before it refuses:
+``crdb_internal.kv_repairable_catalog_corruptions`` lists that. Repairing any other descriptor needs
+Cockroach Labs support, so look before the upgrade starts.
 
 - start, verify: warn, also where it could not be looked at.
 - finalize: block. Where it could not be looked at, UNKNOWN if the target is v22.2 or later, else warn;
@@ -14,7 +15,7 @@ Not applicable to gateways before v21.1, which have no such list.
 
 Reads crdb_internal.invalid_objects (v21.1 and later; no privilege needed, from v26.1 on
 allow_unsafe_internals). Names only, at most 100. Source: cockroach#150865, #83432, #105657,
-#145933.
+#145933; pkg/upgrade/upgrades/first_upgrade.go; the upgrade page of v23.2.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ from guard.versions import Series
 __all__ = ["CHECK"]
 
 _REFUSES_FROM: Final = Series(22, 2)
+_REPAIRS_FROM: Final = Series(23, 2)
+_REPAIRABLE: Final = (
+    'SELECT id, name, corruption FROM "".crdb_internal.kv_repairable_catalog_corruptions;'
+)
 _SELECT: Final = 'SELECT * FROM "".crdb_internal.invalid_objects;'
 
 
@@ -54,10 +59,27 @@ def run(situation: Situation) -> Iterator[Finding]:
         f"{count} an invalid descriptor: the server refuses to finalize",
         f"{listed(row.name or f'id {row.object_id}' for row in rows)}.",
         evidence={"objects": [{"id": row.object_id, "name": row.name} for row in rows[:50]]},
-        remedy=(
-            f"See what is wrong: {situation.internals(_SELECT)}",
-            "Have them repaired before the upgrade: ask Cockroach Labs support.",
+        remedy=(f"See what is wrong: {situation.internals(_SELECT)}", *_repaired(situation)),
+    )
+
+
+def _repaired(situation: Situation) -> tuple[str, ...]:
+    """How they come to be in order: some by the server itself, where it does such a thing."""
+    target = situation.target
+    if target is None or target.series < _REPAIRS_FROM or situation.is_patch:
+        return ("Have them repaired before the upgrade: ask Cockroach Labs support.",)
+    gateway = situation.cluster.gateway
+    lists = gateway is not None and gateway.series >= _REPAIRS_FROM
+    return (
+        "The server repairs some by itself when it finalizes. "
+        + ("These: " if lists else f"A node on v{target.series} says which: ")
+        + situation.internals(_REPAIRABLE),
+        *(
+            ("If that names all of them: --accept invalid-objects --reason '...'",)
+            if situation.step is Step.FINALIZE
+            else ()
         ),
+        "Have the others repaired before: ask Cockroach Labs support.",
     )
 
 
