@@ -6,7 +6,8 @@ guard reads it twice, from the gateway's memory and from KV; where the two diffe
 still spreading through the cluster.
 
 - start: final, and not behind the binaries (the previous upgrade was never finalized), else block.
-- next-node: not migrating, else block until it is done.
+- next-node: not migrating, else block until it is done; where the migrations stand still waiting does
+  not do.
 - finalize: if it is migrating already, block and wait; if it is final already, pass and say so. A
   downgrade option that is set to another value than the cluster version holds nothing back: warn.
 - rollback: final on the new series, or migrating, is too late: block. Warn if every node is new and
@@ -35,6 +36,8 @@ from typing import Final
 from guard.catalog.hops import no_way_out
 from guard.cluster.finalization import PRESERVE, Finalization, finalize_by_hand
 from guard.cluster.liveness import Liveness
+from guard.cluster.migration_jobs import MigrationJobs
+from guard.cluster.missing import NotCollected
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.phrases import agreeing, listed, span
 from guard.decision.result import Finding, Outcome, Step
@@ -150,6 +153,14 @@ def _migrating(situation: Situation) -> Finding:
             "Waiting will not do: see node-liveness for the way out.",
             f"What it stands at: {jobs}",
         )
+    if _stands_still(situation):
+        return _finding(
+            situation,
+            Outcome.BLOCK,
+            f"{title}, and stands still",
+            f"{text} No migration runs, and one is paused, stuck or failed.",
+            "Waiting will not do: see migrations for the way out.",
+        )
     return _finding(
         situation,
         Outcome.BLOCK,
@@ -159,6 +170,14 @@ def _migrating(situation: Situation) -> Finding:
         f"If it does not move: {jobs}",
         transient=True,
     )
+
+
+def _stands_still(situation: Situation) -> bool:
+    """True if the migrations are seen, and none of them goes on by itself."""
+    try:
+        return MigrationJobs.of(situation.cluster).stand_still
+    except NotCollected:
+        return False
 
 
 def _final(situation: Situation, newest: Series | None) -> Finding:

@@ -17,15 +17,15 @@ alone decides. Not applicable to clusters older than v21.1, which run no migrati
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
 from guard.cluster.finalization import Finalization
-from guard.cluster.jobs import active_jobs_of, ended_badly, is_stuck
+from guard.cluster.jobs import is_paused, needs_a_person
+from guard.cluster.migration_jobs import MigrationJobs, completed_migrations
 from guard.decision.check_definition import UPGRADE_DOCS, Check
 from guard.decision.job_words import job_evidence, job_text
-from guard.decision.phrases import counted, listed
+from guard.decision.phrases import agreeing, counted, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.snapshot.model import Collected, JobRow, MigrationRow
@@ -34,14 +34,6 @@ from guard.versions import Series
 __all__ = ["CHECK"]
 
 _SINCE: Final = Series(21, 1)
-_TYPE: Final = "MIGRATION"
-_MOVING: Final = frozenset({"pending", "running", "retry-running"})
-
-
-def _completed(situation: Situation) -> tuple[MigrationRow, ...]:
-    """Completed migrations as the server recorded them; none if it did not let us look."""
-    section = situation.cluster.snapshot.migrations
-    return section.rows if isinstance(section, Collected) else ()
 
 
 def _towards_next(situation: Situation) -> tuple[MigrationRow, ...]:
@@ -52,30 +44,9 @@ def _towards_next(situation: Situation) -> tuple[MigrationRow, ...]:
     active = situation.cluster.active_series
     return tuple(
         row
-        for row in _completed(situation)
+        for row in completed_migrations(situation.cluster)
         if Series(row.major, row.minor) >= active and row.internal > 0
     )
-
-
-def _upgrade_is_open(situation: Situation) -> bool:
-    """True if a finalization may have been tried and not ended."""
-    version = situation.cluster.version
-    return version.migrating or all(
-        n.build is None or n.build.series > version.series for n in situation.cluster.members
-    )
-
-
-def _failed(situation: Situation) -> list[JobRow]:
-    """Migration jobs that failed and that no later one has made good."""
-    history = [j for j in situation.cluster.job_history if (j.job_type or "").upper() == _TYPE]
-    good: list[dt.datetime] = [j.created for j in history if j.status == "succeeded" and j.created]
-    good += [row.completed_at for row in _completed(situation) if row.completed_at]
-    last_good = max(good, default=None)
-    return [
-        job
-        for job in history
-        if ended_badly(job) and (last_good is None or job.created is None or job.created > last_good)
-    ]
 
 
 def run(situation: Situation) -> Iterator[Finding]:
@@ -87,25 +58,21 @@ def run(situation: Situation) -> Iterator[Finding]:
             "Older releases move the cluster version in one step.",
         )
         return
-    now = situation.cluster.now
-    jobs = active_jobs_of(situation.cluster, {_TYPE})
-    moving = [job for job in jobs if job.status in _MOVING and not is_stuck(job, now)]
-    stuck = [job for job in jobs if job not in moving]
-    failed = _failed(situation) if _upgrade_is_open(situation) and not moving else []
+    jobs = MigrationJobs.of(situation.cluster)
     found = [
-        *(_running(situation, moving) if moving else ()),
-        *(_stuck(situation, stuck) if stuck else ()),
-        *(_not_made_good(situation, failed) if failed else ()),
-        *(_too_late(situation) if not moving else ()),
+        *(_running(situation, jobs.moving) if jobs.moving else ()),
+        *(_standing_still(situation, jobs.stuck) if jobs.stuck else ()),
+        *(_not_made_good(situation, jobs.failed) if jobs.failed else ()),
+        *(_too_late(situation) if not jobs.moving else ()),
     ]
     yield from found or (_none(situation),)
 
 
-def _texts(situation: Situation, jobs: list[JobRow]) -> str:
+def _texts(situation: Situation, jobs: tuple[JobRow, ...]) -> str:
     return "; ".join(job_text(job, situation.cluster.now) for job in jobs[:5])
 
 
-def _running(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
+def _running(situation: Situation, jobs: tuple[JobRow, ...]) -> Iterator[Finding]:
     rollback = situation.step is Step.ROLLBACK
     yield CHECK.finding(
         Outcome.BLOCK,
@@ -119,14 +86,20 @@ def _running(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
     )
 
 
-def _stuck(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
+def _standing_still(situation: Situation, jobs: tuple[JobRow, ...]) -> Iterator[Finding]:
+    paused = [job for job in jobs if is_paused(job)]
+    pausing = [job for job in jobs if needs_a_person(job) and job not in paused]
+    state = "paused" if len(paused) == len(jobs) else "stuck"
     yield CHECK.finding(
         Outcome.BLOCK,
-        f"{counted(len(jobs), 'migration', 'is', 'are')} stuck",
-        f"{_texts(situation, jobs)}. The upgrade cannot be finalized until they run again, and waiting "
-        "does not make them.",
+        f"{counted(len(jobs), 'migration', 'is', 'are')} {state}",
+        f"{_texts(situation, jobs)}. The upgrade cannot be finalized until "
+        f"{agreeing(len(jobs), 'it runs', 'they run')} again, and waiting does not bring that about.",
         evidence={"jobs": job_evidence(jobs)},
-        remedy=tuple(f"RESUME JOB {j.job_id};" for j in jobs[:3] if j.status == "paused")
+        remedy=(
+            *(f"RESUME JOB {job.job_id};" for job in paused[:3]),
+            *(f"It will be paused in a moment. Then: RESUME JOB {job.job_id};" for job in pausing[:3]),
+        )
         or (
             f"See its error: SHOW JOB {jobs[0].job_id};",
             "Cure what it names (the log of its coordinator says more), or ask Cockroach Labs support.",
@@ -135,7 +108,7 @@ def _stuck(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
     )
 
 
-def _not_made_good(situation: Situation, jobs: list[JobRow]) -> Iterator[Finding]:
+def _not_made_good(situation: Situation, jobs: tuple[JobRow, ...]) -> Iterator[Finding]:
     newest = max((n.build.series for n in situation.cluster.members if n.build), default=None)
     again = Finalization.of(situation.cluster).by_hand(newest)
     yield CHECK.finding(
@@ -174,7 +147,7 @@ def _none(situation: Situation) -> Finding:
         if rollback
         else "no migration is running, stuck or failed",
         "" if looked or not rollback else "By the cluster version; system.migrations was not read.",
-        evidence={"recorded": len(_completed(situation)) if looked else None},
+        evidence={"recorded": len(completed_migrations(situation.cluster)) if looked else None},
     )
 
 

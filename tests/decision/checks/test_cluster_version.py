@@ -6,7 +6,7 @@ import pytest
 
 from guard.decision.result import Outcome
 from guard.snapshot.model import KvVersionRow, Reason, SettingRow
-from tests.building import collected, node, put, snapshot, three, unavailable
+from tests.building import NOW, collected, job, node, put, snapshot, three, unavailable
 from tests.decision.judging import ALL_STEPS, BLOCK, PASS, UNKNOWN, WARN, one, outcomes
 
 MIXED = [node(1, "v21.2.1"), node(2), node(3)]
@@ -44,6 +44,32 @@ def test_a_migrating_version_blocks_every_step(step: str, version: str) -> None:
     finding = one("cluster-version", snapshot(NEW, version=version), step, "v21.2.1")
     assert finding.outcome is BLOCK
     assert finding.transient is (step != "rollback")
+
+
+@pytest.mark.parametrize("step", ["start", "next-node", "finalize", "verify"])
+@pytest.mark.parametrize(
+    ("jobs", "history", "goes_on"),
+    [
+        (["running"], [], True),
+        (["paused"], [], False),
+        (["paused", "running"], [], True),
+        ([], ["failed"], False),
+        (["pending"], ["failed"], True),
+        ([], [], True),
+    ],
+)
+def test_where_the_migrations_stand_still_nobody_is_told_to_wait(
+    step: str, jobs: list[str], history: list[str], goes_on: bool
+) -> None:
+    seen = snapshot(
+        NEW,
+        version="21.1-14",
+        jobs=[job(i, "MIGRATION", status) for i, status in enumerate(jobs, 1)],
+        history=[job(9, "MIGRATION", status, finished=NOW) for status in history],
+    )
+    finding = one("cluster-version", seen, step, "v21.2.1")
+    assert (finding.outcome, finding.transient) == (BLOCK, goes_on)
+    assert ("Wait until it is final" in finding.remedy[0]) is goes_on
 
 
 @pytest.mark.parametrize("version", ["23.2-upgrading-to-24.1-step-008", "24.1-upgrading-final-step"])

@@ -48,7 +48,8 @@ def test_a_running_migration_is_a_finalization(step: str, status: str) -> None:
 def test_a_stuck_migration_blocks_and_waiting_does_not_help(step: str, status: str) -> None:
     finding = one("migrations", snapshot(NEW, jobs=[job(9, "MIGRATION", status)]), step, "v21.2.1")
     assert (finding.outcome, finding.transient) == (BLOCK, False)
-    assert "stuck" in finding.title
+    assert ("paused" if status == "paused" else "stuck") in finding.title
+    assert ("RESUME JOB 9;" in "\n".join(finding.remedy)) is status.startswith("pause")
 
 
 @pytest.mark.parametrize("step", ["finalize", "verify", "rollback"])
