@@ -43,9 +43,31 @@ def decode(data: bytes) -> Snapshot:
                 f"snapshot schema {envelope.schema_version[:20]!r} is not {SCHEMA_VERSION!r}: "
                 "it was written by another version of guard"
             )
-        return msgspec.json.decode(data, type=Snapshot)
+        snapshot = msgspec.json.decode(data, type=Snapshot)
+        _refuse_twice(data)
+        return snapshot
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise SnapshotError(f"not a guard snapshot: {str(error)[:300]}") from error
+
+
+def _refuse_twice(data: bytes) -> None:
+    """Refuse an object with two values of one name: people may read the first, guard takes the last.
+
+    Raises:
+        SnapshotError: there is one.
+    """
+    # What guard has written stays as it is when it is read and written once more.
+    if msgspec.json.format(data, indent=-1) == msgspec.json.encode(msgspec.json.decode(data)):
+        return
+    import json
+
+    def vetted(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise SnapshotError(f"the snapshot names {twice[:40]!r} twice: which one is true?")
+
+    json.loads(data, object_pairs_hook=vetted, parse_int=str, parse_float=str)
 
 
 def encode(snapshot: Snapshot) -> bytes:

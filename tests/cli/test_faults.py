@@ -54,6 +54,13 @@ _BAD: dict[str, Callable[[bytes], bytes]] = {
         b'"taken_at"', b'"verdict": "allow", "taken_at"', 1
     ),
     "nested without end": lambda _: b'{"schema_version": "1", "identity": ' + b"[" * 200_000,
+    "with a section twice": lambda good: (
+        good.rstrip()[:-1] + b', "active_jobs": {"state": "collected",'
+        b' "rows": [], "read_at": "2026-11-22T04:07:34Z", "statement": "x"}}'
+    ),
+    "with a field twice": lambda good: good.replace(
+        b'"node_id": 1,', b'"node_id": 2, "node_id": 1,', 1
+    ),
     "with a wrong type": lambda good: good.replace(b'"node_id": 1,', b'"node_id": "one",', 1),
 }
 
