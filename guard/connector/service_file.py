@@ -29,6 +29,8 @@ _LIMIT: Final = 1 << 16
 _SYSTEM_DIRECTORIES: Final = ("/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc")
 
 
+_SENT_BY_LIBPQ: Final = ("PGDATESTYLE", "PGTZ", "PGGEQO")
+
 _taken_away = threading.Lock()
 """Held while PGSERVICE is out of the environment, which all looks of a process share."""
 
@@ -68,8 +70,14 @@ def service_parameters(name: str, environment: Mapping[str, str]) -> dict[str, s
 
 @contextlib.contextmanager
 def service_is_read() -> Iterator[None]:
-    """Keep ``PGSERVICE`` from libpq, which would look the service up again, and fill in from it."""
+    """Keep from libpq what of the environment guard has read, or answers by itself.
+
+    With ``PGSERVICE`` libpq would look the service up again, and fill in from it. And it sends what
+    ``PGDATESTYLE`` and its like say beside guard's own start-up options, which then do not count.
+    """
     with _taken_away:
+        for sent in _SENT_BY_LIBPQ:  # later on, with the start-up message: not to be put back
+            os.environ.pop(sent, None)
         name = os.environ.pop("PGSERVICE", None)
         try:
             yield

@@ -157,6 +157,20 @@ def test_a_default_of_the_role_changes_no_answer(fake: Fake, role: str) -> None:
     assert _comparable(odd) == _comparable(plain)
 
 
+@pytest.mark.parametrize("variables", [
+    {"PGDATESTYLE": "German", "PGTZ": "Asia/Tokyo", "PGGEQO": "off"},
+    {"PGDATESTYLE": "nonsense"}, {"PGTZ": "nonsense"}, {"PGGEQO": "nonsense"},
+    {"PGOPTIONS": "-c datestyle=German -c timezone=Asia/Tokyo -c extra_float_digits=-15"},
+    {"PGCLIENTENCODING": "LATIN1", "PGAPPNAME": "x\ny", "PGTARGETSESSIONATTRS": "standby"},
+])  # fmt: skip
+def test_a_variable_of_libpq_changes_no_answer(fake: Fake, variables: dict[str, str]) -> None:
+    with fake.gateway(FINAL) as gateway:
+        plain = guard(*CHECK, "--url", gateway.url())
+        odd = guard(*CHECK, "--url", gateway.url(), env=variables)
+    assert odd.code == plain.code == 0, odd
+    assert odd.findings() == plain.findings()
+
+
 @pytest.mark.parametrize("variable", statements.VARIABLES, ids=lambda v: v.name)
 def test_a_default_that_cannot_be_changed_is_unknown(fake: Fake, variable: statements.Variable) -> None:
     build = "v25.4.1" if variable.since > load_series(FINAL) else "v21.2.0"
