@@ -15,7 +15,7 @@ import msgspec
 
 from guard.decision.phrases import span
 from guard.decision.result import Decision, FailOn, Finding, Outcome, Verdict
-from guard.decision.settle import settled, unsettled
+from guard.decision.settle import OneCluster, settled, strayed, unsettled
 from guard.report.plain import plain
 from guard.snapshot.model import Reason
 
@@ -79,7 +79,8 @@ def watch(
     A block or an unknown that waiting cannot clear ends it at once, and so does the deadline, with
     the verdict as it is then. A second look for `settle` that has been begun is finished. Where the
     last look got less than its time-out and ran out of time, the block of the last whole look stands;
-    an ALLOW never stands in for a look that failed.
+    an ALLOW never stands in for a look that failed. A look that sees another cluster than the first
+    one did permits nothing.
 
     Args:
         look: looks at the cluster, given the seconds it may take, and decides.
@@ -89,6 +90,7 @@ def watch(
         clock: monotonic seconds.
         sleep: waits that many seconds.
     """
+    look = _of_one_cluster(look)
     begin = clock()
     end = begin + patience.wait
     pause = _FIRST_PAUSE
@@ -130,6 +132,18 @@ def watch(
     limit = span(dt.timedelta(seconds=patience.wait))
     notice = f"waited {gone} of at most {limit}"
     return msgspec.structs.replace(decision, notices=(*decision.notices, notice))
+
+
+def _of_one_cluster(look: Callable[[float], Decision]) -> Callable[[float], Decision]:
+    """The looks, of which none speaks for another cluster than the first one saw."""
+    cluster = OneCluster()
+
+    def vetted(seconds: float) -> Decision:
+        decision = look(seconds)
+        why = cluster.stray(decision)
+        return decision if why is None else strayed(why, decision)
+
+    return vetted
 
 
 def _agreed(first: Decision, second: Decision) -> Decision:

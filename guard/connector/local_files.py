@@ -7,6 +7,7 @@ gigabytes, in one call that nothing can interrupt, the deadline included.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from guard.connector.errors import UrlError
 
 __all__ = ["home", "refuse_endless_files"]
 
+_HASHED: Final = re.compile(r"[0-9a-f]{8}\.r[0-9]+", re.ASCII)
 _LARGEST: Final = 16 << 20  # bytes; certificates and passwords have some thousand
 
 # libpq's parameter, its variable where guard does not read it itself, and the default under HOME.
@@ -64,6 +66,32 @@ def refuse_endless_files(params: Mapping[str, str], environment: Mapping[str, st
         # libpq prints a warning of its own, name and all, past what cleans all that guard writes.
         if name == "passfile" and not str(path).isprintable():
             raise UrlError("passfile has a name that cannot be printed")
+    if params.get("sslmode") != "disable":
+        _refuse_a_list_that_is_none(params, environment)
+
+
+def _refuse_a_list_that_is_none(params: Mapping[str, str], environment: Mapping[str, str]) -> None:
+    """A named list of revoked certificates that libpq cannot read is left out by it, silently."""
+    file = params.get("sslcrl") or environment.get("PGSSLCRL")
+    if file:
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(file)
+            found = context.cert_store_stats()["crl"]
+        except (OSError, ValueError):
+            found = 0
+        if not found:
+            raise UrlError("sslcrl names no list of revoked certificates: libpq would look at none")
+    directory = params.get("sslcrldir") or environment.get("PGSSLCRLDIR")
+    if directory:
+        try:
+            hashed = any(_HASHED.fullmatch(path.name) for path in Path(directory).iterdir())
+        except (OSError, ValueError):
+            hashed = False
+        if not hashed:
+            raise UrlError("sslcrldir has no list of revoked certificates under the name of its hash")
 
 
 def _opened(params: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:

@@ -48,8 +48,17 @@ _PERMANENT: Final = (
     "invalid connection option",
     "could not match",
     "could not load",
+    # Whoever answers does not know the password, or SCRAM.
+    "server signature",
+    "scram message",
+    "scram response",
 )
-_PARAMETER: Final = ('value: "', "for connection option", "invalid scram")
+_PARAMETER: Final = (
+    'value: "',
+    "for connection option",
+    "invalid scram client",
+    "invalid scram server",
+)
 _NO_QUORUM: Final = ("internal error", "timed out", "timeout expired", "get-user-timeout")
 _NONE_KNOWN: Final = "-"
 _SILENT: Final = "the login failed without a word"
@@ -271,6 +280,17 @@ def _explained(text: str) -> ConnectFailed:
             remedy=(
                 "Check that the key belongs to the certificate; for an encrypted one guard never asks: "
                 "say sslpassword in a service file, or use a key without a passphrase.",
+            ),
+            permanent=True,
+        )
+    if "certificate verify failed" in lower:  # OpenSSL knows why, and libpq does not say it
+        return ConnectFailed(
+            text,
+            reason=Reason.ERROR,
+            remedy=(
+                "The server's certificate is not of the authority in ca.crt (sslrootcert), has "
+                "expired, is not valid yet, or is revoked. This tells which:",
+                "openssl s_client -starttls postgres -CAfile ca.crt -connect HOST:PORT",
             ),
             permanent=True,
         )

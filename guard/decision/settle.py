@@ -6,7 +6,7 @@ import msgspec
 
 from guard.decision.result import Decision, Finding, Outcome, Verdict
 
-__all__ = ["settled", "unsettled"]
+__all__ = ["OneCluster", "settled", "strayed", "unsettled"]
 
 
 def settled(first: Decision, second: Decision) -> bool:
@@ -31,4 +31,37 @@ def unsettled(first: Decision, second: Decision) -> Decision:
     )
     return msgspec.structs.replace(
         second, verdict=Verdict.UNKNOWN, findings=(*second.findings, finding)
+    )
+
+
+class OneCluster:
+    """The cluster that the first look saw: what a look says of another one says nothing of this."""
+
+    def __init__(self) -> None:
+        self._first: str | None = None
+
+    def stray(self, decision: Decision) -> str | None:
+        """Why a look does not belong to those before; None if nothing says so."""
+        now = decision.cluster.cluster_id
+        if self._first is None:
+            self._first = now
+        if now in (None, self._first):
+            return None
+        return f"another cluster answers: {now}, and it was {self._first} before"
+
+
+def strayed(why: str, decision: Decision) -> Decision:
+    """The verdict of a look that found another cluster than the one before: no permission."""
+    finding = Finding(
+        check="visibility",
+        outcome=Outcome.UNKNOWN,
+        title="the looks did not see one cluster",
+        detail=f"{why}. A load balancer or a name leads to both.",
+        remedy=("Name hosts of one cluster in --url.",),
+    )
+    blocked = decision.verdict is Verdict.BLOCK
+    return msgspec.structs.replace(
+        decision,
+        verdict=Verdict.BLOCK if blocked else Verdict.UNKNOWN,
+        findings=(*decision.findings, finding),
     )

@@ -13,7 +13,7 @@ from guard.cli.process import Interrupted
 from guard.cli.waiting import Patience, Progress, watch
 from guard.decision.engine import evaluate
 from guard.decision.result import Decision, ExitCode, FailOn, Finding, Outcome, Verdict
-from guard.snapshot.model import JobRow, Reason, Snapshot
+from guard.snapshot.model import Collected, JobRow, Reason, Snapshot, Unavailable
 from tests import building as b
 
 TARGET = "v21.2.1"
@@ -343,6 +343,42 @@ def test_two_looks_at_different_states_are_no_permission() -> None:
     assert decision.verdict is Verdict.UNKNOWN
     assert decision.exit_code() is ExitCode.UNKNOWN
     assert [f.check for f in decision.of(Outcome.UNKNOWN)] == ["settle"]
+
+
+def _of_cluster(number: int, snapshot: Snapshot) -> Snapshot:
+    assert isinstance(snapshot.variables, Collected)
+    rows = tuple(
+        msgspec.structs.replace(row, value=f"{row.value[:-1]}{number}")
+        if row.name == "cluster_id"
+        else row
+        for row in snapshot.variables.rows
+    )
+    variables = msgspec.structs.replace(snapshot.variables, rows=rows)
+    return msgspec.structs.replace(snapshot, variables=variables)
+
+
+@pytest.mark.parametrize(
+    "second", [lambda _: on_the_edge(), backup_until(1e9)], ids=["allows", "blocks"]
+)
+@pytest.mark.parametrize("settle", [0, 15])
+def test_a_wait_for_one_cluster_ends_when_another_one_answers(
+    second: Callable[[float], Snapshot], settle: float
+) -> None:
+    """A load balancer before two clusters: what the one waits for says nothing about the other."""
+    world = World(
+        lambda at: _of_cluster(1, backup_until(1e9)(at)) if at < 10 else _of_cluster(2, second(at))
+    )
+    decision = world.watch(wait=600, settle=settle)
+    assert decision.verdict is not Verdict.ALLOW
+    assert any("another cluster" in f.detail for f in decision.of(Outcome.UNKNOWN))
+    assert world.elapsed < 60
+
+
+def test_a_look_that_sees_no_cluster_is_of_no_other_one() -> None:
+    unseen = Unavailable(reason=Reason.TIMEOUT, message="late")
+    blind = msgspec.structs.replace(backup_until(1e9)(0), variables=unseen)
+    world = World(lambda at: backup_until(1e9)(at) if at < 10 else blind if at < 20 else on_the_edge())
+    assert world.watch(wait=600).verdict is Verdict.ALLOW
 
 
 def test_wait_goes_on_until_the_state_holds_still() -> None:

@@ -29,6 +29,8 @@ from guard.watch.look import Look
 from tests import building as b
 from tests.cluster.fake import Fake
 from tests.cluster.process import GUARD, environment, guard
+from tests.cluster.proxy import Fault as TcpFault
+from tests.cluster.proxy import What, When
 from tests.watch.nights import LIMITS, LOST, NEW, OLD, at, look, mixed
 
 BLOCKED = mixed(nodes=[b.node(1, NEW), b.node(2, OLD, state="dead"), b.node(3, OLD)])
@@ -206,6 +208,22 @@ def test_no_connection_is_a_line_and_no_end() -> None:
     assert run.code == 11
     [line] = run.out.splitlines()
     assert "connection-lost" in line
+
+
+def test_another_cluster_is_not_the_one_that_is_watched(fake: Fake) -> None:
+    """A load balancer before two clusters: the second is quiet, and says nothing about the first."""
+    late = [TcpFault(What.CUT, When.ACCEPT, connections=1)]
+    with (
+        fake.gateway("v20.1.5-to-v20.2.0/01-uniform-old-quiet", faults=late) as other,
+        fake.gateway("v21.1.11-to-v21.2.0/12-finalized") as watched,
+    ):
+        url = f"postgresql://root@127.0.0.1:{other.port},127.0.0.1:{watched.port}/?sslmode=disable"
+        run = guard("watch", "--url", url, "--every", "1s", "--until", "1s", "--no-policy")
+    assert run.code == 11
+    first, last = run.out.splitlines()
+    assert "first-look" in first
+    assert "connection-lost" in last
+    assert "another cluster answers" in last
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,33 @@ class Authority:
             not_before=now - dt.timedelta(days=30),
             not_after=now + dt.timedelta(days=-1 if expired else 30),
         )
+        context = self._context(leaf)
+        context.verify_mode = ssl.CERT_REQUIRED if wants_certificate else ssl.CERT_OPTIONAL
+        return context
+
+    def revoked_server(self, *names: str) -> tuple[ssl.SSLContext, bytes]:
+        """A context for a server whose certificate is revoked, and the list that says so."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+
+        now = dt.datetime.now(dt.UTC)
+        leaf = self._authority.issue_cert(*names)
+        number = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()).serial_number
+        key = serialization.load_pem_private_key(self._authority.private_key_pem.bytes(), None)
+        revoked = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(now).build()
+        issuer = x509.load_pem_x509_certificate(self._authority.cert_pem.bytes()).subject
+        made = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer)
+            .last_update(now - dt.timedelta(days=1))
+            .next_update(now + dt.timedelta(days=1))
+            .add_revoked_certificate(revoked)
+            .sign(key, hashes.SHA256())  # type: ignore[arg-type]
+        )
+        return self._context(leaf), made.public_bytes(serialization.Encoding.PEM)
+
+    def _context(self, leaf: trustme.LeafCert) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         leaf.configure_cert(context)
         self._authority.configure_trust(context)
-        context.verify_mode = ssl.CERT_REQUIRED if wants_certificate else ssl.CERT_OPTIONAL
         return context

@@ -294,6 +294,25 @@ _DEFAULTS = (
 )
 
 
+@pytest.mark.parametrize("content", [None, b"", b"garbage", "certificate"])
+@pytest.mark.parametrize("how", ["in the URL", "in the environment", "a directory"])
+@fault("a list of revoked certificates that is missing, empty or none",
+       "usage error: libpq would look at none, silently", 2, group="TLS")  # fmt: skip
+def test_a_list_of_revoked_certificates_that_is_none(
+    tmp_path: Path, content: bytes | str | None, how: str
+) -> Run:
+    file = tmp_path / "list.crl"
+    if content == "certificate":
+        trustme = pytest.importorskip("trustme")
+        trustme.CA().cert_pem.write_to_path(str(file))
+    elif isinstance(content, bytes):
+        file.write_bytes(content)
+    url = "postgresql://root@127.0.0.1:1/?sslmode=verify-full&sslrootcert=/x"
+    env = {"PGSSLCRL": str(file)} if how == "in the environment" else {}
+    more = {"in the URL": f"&sslcrl={file}", "a directory": f"&sslcrldir={tmp_path}"}.get(how, "")
+    return guard("check", "--url", url + more, "--timeout", "1s", env=env)
+
+
 @pytest.mark.parametrize("name", [name for name, _ in _DEFAULTS])
 @fault("a certificate, a key or a file of passwords of gigabytes",
        "usage error at once: libpq would read it all", 2, group="Files")  # fmt: skip

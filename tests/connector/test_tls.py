@@ -125,6 +125,21 @@ def test_expired(fake: Fake, authority: Authority) -> Run:
     return at_once(run, gateway.connections)
 
 
+@fault("the server's certificate is revoked", "UNKNOWN at once", 11, group="TLS")
+def test_revoked(fake: Fake, authority: Authority, tmp_path: Path) -> Run:
+    server, revoked = authority.revoked_server("localhost")
+    (tmp_path / "list.crl").write_bytes(revoked)
+    with fake.gateway(FINAL, tls=server) as gateway:
+        files = {"sslrootcert": f"{authority.directory}/ca.crt", "sslcrl": f"{tmp_path}/list.crl"}
+        run = in_time(*CHECK, "--url", url_of(gateway.port, **files), seconds=20)
+        assert gateway.statements == []
+        without = in_time(
+            *CHECK, "--url", url_of(gateway.port, sslrootcert=files["sslrootcert"]), seconds=20
+        )
+    assert without.code == 0, "the list is what it is refused for"
+    return at_once(run, gateway.connections - 1)
+
+
 @fault("the client's certificate is missing", "UNKNOWN at once", 11, group="TLS")
 def test_no_client_certificate(fake: Fake, authority: Authority, tmp_path: Path) -> Run:
     shutil.copy(authority.directory / "ca.crt", tmp_path / "ca.crt")

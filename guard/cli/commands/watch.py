@@ -87,6 +87,7 @@ def watch(
     from guard.cli.watching import Seen, keep_looking, read_until
     from guard.decision.policy.rules import PolicyError
     from guard.decision.result import Verdict
+    from guard.decision.settle import OneCluster
     from guard.report.plain import plain
     from guard.watch.compare import Limits
     from guard.watch.look import draw_look
@@ -108,6 +109,7 @@ def watch(
         usage(plain(error))
     log = logger(verbose, log_format)
     last: list[Look] = []
+    cluster = OneCluster()
 
     def further(seen: Snapshot) -> frozenset[str]:
         from guard.decision.further_sections import further_sections
@@ -126,11 +128,15 @@ def watch(
 
         now = dt.datetime.now(dt.UTC)
         asked = {"target": wanted, "window": window, "catalog": catalog, "policy": rules, "now": now}
-        drawn = draw_look(seen, evaluate(seen, step=step, **asked))  # type: ignore[arg-type]
-        verified = False
-        if ends.verify and drawn.connected:
-            landed = evaluate(seen, step=Step.VERIFY, **asked)  # type: ignore[arg-type]
-            verified = landed.verdict is Verdict.ALLOW
+        decision = evaluate(seen, step=step, **asked)  # type: ignore[arg-type]
+        if (why := cluster.stray(decision)) is not None:
+            return Seen(_unreachable(last[-1], why))
+        drawn = draw_look(seen, decision)
+        verified = (
+            ends.verify
+            and drawn.connected
+            and evaluate(seen, step=Step.VERIFY, **asked).verdict is Verdict.ALLOW  # type: ignore[arg-type]
+        )
         last[:] = [drawn]
         return Seen(drawn, verified)
 
