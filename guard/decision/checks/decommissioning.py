@@ -4,14 +4,15 @@ A node in membership `decommissioning` still counts as a member: ``cockroach nod
 once it is down, CockroachDB does not, and will not finalize. A node that was decommissioned under
 v20.2 or earlier can stay `decommissioning` for ever until the command is run once more.
 
-- start, next-node, finalize: block. rollback, verify: warn.
+- start, next-node, finalize: block, transient while the node lives and the others can take its
+  replicas. rollback, verify: warn.
 - A membership that guard has never heard of is UNKNOWN in every step.
 
 v20.1 has no membership column and cannot tell a decommissioned node from one that died half-way:
 there a decommissioning node that is down and holds no replica counts as decommissioned.
 
-Reads kv_node_liveness and gossip_liveness, and crdb_internal.kv_store_status for the replicas that are
-left: admin, or VIEWCLUSTERMETADATA from v23.1.12 on.
+Reads kv_node_liveness and gossip_liveness, crdb_internal.kv_store_status for the replicas that are left
+and crdb_internal.zones for the copies that are asked for: admin, or VIEWCLUSTERMETADATA from v23.1.12 on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guard.cluster.members import Node
+from guard.cluster.replication import never_enough
 from guard.cluster.stores import replicas_on
 from guard.decision.check_definition import DOCS, Check
 from guard.decision.phrases import counted, listed
@@ -28,6 +30,7 @@ from guard.decision.situation import Situation
 __all__ = ["CHECK"]
 
 _TOLD = 5
+_NEVER = " The nodes that stay are too few for all copies, so that does not end."
 _KNOWN = frozenset({"active", "decommissioning", "decommissioned", "unknown"})
 
 
@@ -54,11 +57,12 @@ def run(situation: Situation) -> Iterator[Finding]:
     alive = all(n.is_up for n in half)
     ids = " ".join(str(n.node_id) for n in half)
     left = replicas_on(situation.cluster.snapshot)
+    no_room = _no_room(situation, half, left)
     yield CHECK.finding(
         Outcome.WARN if situation.step in (Step.ROLLBACK, Step.VERIFY) else Outcome.BLOCK,
         f"{listed(n.name for n in half)} {'is' if len(half) == 1 else 'are'} half-way through "
         "decommissioning",
-        " ".join(_how_far(node, left) for node in half[:_TOLD]),
+        " ".join(_how_far(node, left) for node in half[:_TOLD]) + (_NEVER if no_room else ""),
         evidence={
             "nodes": [
                 {"node_id": n.node_id, "liveness": n.liveness, "replicas": left.get(n.node_id)}
@@ -69,9 +73,16 @@ def run(situation: Situation) -> Iterator[Finding]:
             situation.decommission(half, "Finish it"),
             *((f"Or take it back: cockroach node recommission {ids}",) if alive else ()),
         ),
-        transient=alive,
+        transient=alive and not no_room,
         nodes=half,
     )
+
+
+def _no_room(situation: Situation, half: list[Node], left: dict[int, int]) -> bool:
+    """True if replicas have to move away that the nodes that stay have no room for."""
+    staying = sum(n.membership == "active" for n in situation.cluster.members)
+    moving = any(n.is_up and left.get(n.node_id) != 0 for n in half)
+    return moving and never_enough(situation.cluster, staying)
 
 
 def _how_far(node: Node, left: dict[int, int]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from guard.snapshot.model import Reason
-from tests.building import node, snapshot, three, unavailable
+from guard.snapshot.model import Reason, ZoneReplicasRow
+from tests.building import collected, node, snapshot, three, unavailable
 from tests.decision.judging import ALL_STEPS, BLOCK, PASS, UNKNOWN, WARN, one, outcomes
 
 SEVERITY = {"start": BLOCK, "next-node": BLOCK, "finalize": BLOCK, "rollback": WARN, "verify": WARN}
@@ -29,6 +29,31 @@ def test_half_way(step: str, state: str, transient: bool) -> None:
     finding = one("decommissioning", seen, step, "v21.1.11")
     assert (finding.outcome, finding.transient) == (SEVERITY[step], transient)
     assert "cockroach node decommission 4" in finding.remedy[0]
+
+
+@pytest.mark.parametrize(
+    ("members", "leaving", "factors", "replicas", "ends"),
+    [
+        (4, 1, (3, 5), 60, True),
+        (3, 1, (3, 5), 60, False),
+        (3, 1, (3, 5), 0, True),  # nothing left to move: the command only has to be finished
+        (3, 1, (1,), 60, True),
+        (5, 2, (5,), 60, True),  # with three nodes it makes do with three copies
+        (5, 3, (3,), 60, False),
+    ],
+)
+def test_one_that_has_nowhere_to_put_its_replicas_is_not_waited_for(
+    members: int, leaving: int, factors: tuple[int, ...], replicas: int, ends: bool
+) -> None:
+    nodes = [
+        node(i, membership="decommissioning" if i <= leaving else "active", range_count=replicas)
+        for i in range(1, members + 1)
+    ]
+    zones = collected(*(ZoneReplicasRow(num_replicas=each, num_voters=None) for each in factors))
+    finding = one("decommissioning", snapshot(nodes, zone_replicas=zones), "start", "v21.1.12")
+    assert (finding.outcome, finding.transient) == (BLOCK, ends)
+    assert ("too few for all copies" in finding.detail) is not ends
+    assert "recommission" in finding.remedy[-1]
 
 
 def test_a_dead_one_cannot_be_taken_back() -> None:
