@@ -11,8 +11,9 @@ v20.2 or earlier can stay `decommissioning` for ever until the command is run on
 v20.1 has no membership column and cannot tell a decommissioned node from one that died half-way:
 there a decommissioning node that is down and holds no replica counts as decommissioned.
 
-Reads kv_node_liveness and gossip_liveness, crdb_internal.kv_store_status for the replicas that are left
-and crdb_internal.zones for the copies that are asked for: admin, or VIEWCLUSTERMETADATA from v23.1.12 on.
+Reads kv_node_liveness and gossip_liveness, crdb_internal.kv_store_status for the replicas that are
+left, and crdb_internal.zones for the copies that are asked for: admin, or VIEWCLUSTERMETADATA from
+v23.1.12 on.
 """
 
 from __future__ import annotations

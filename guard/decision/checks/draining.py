@@ -3,8 +3,9 @@
 A node that was restarted counts as settled once it is live, its status record is fresh (nodes
 rewrite it every 10 seconds) and it has been up for the settle time (60 seconds unless the policy
 says otherwise). Until then its ranges may not have caught up, its range counts may not have been
-made yet, and the next restart comes too early. The finding says how long that still lasts. A live
-node of which no table says when it started is UNKNOWN.
+made yet, and the next restart comes too early. The finding says how long that still lasts; a node
+that has written no status for five minutes is not waited for. A live node of which no table says when
+it started is UNKNOWN.
 
 - start, rollback, verify: warn.
 - next-node: block, transient, except for the node that is being restarted now (``--node``).
@@ -23,7 +24,7 @@ from typing import Final
 from guard.cluster.liveness import Liveness
 from guard.cluster.members import Node
 from guard.decision.check_definition import DOCS, Check
-from guard.decision.phrases import age, listed, span
+from guard.decision.phrases import age, agreeing, listed, span
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 
@@ -31,6 +32,7 @@ __all__ = ["CHECK", "restarting"]
 
 _NAMED: Final = 3
 _NEXT_STATUS: Final = dt.timedelta(seconds=10)
+_SILENT_FOR_GOOD: Final = dt.timedelta(minutes=5)
 
 
 def restarting(situation: Situation) -> int | None:
@@ -53,6 +55,14 @@ def _unsettled(situation: Situation, node: Node) -> str:
     return ""
 
 
+def _settles(situation: Situation, node: Node) -> bool:
+    """True if waiting helps: a node that has long been up and writes no status does not begin to."""
+    if node.fresh:
+        return True
+    silent_since = node.status_at or node.started_at
+    return silent_since is None or situation.cluster.now - silent_since < _SILENT_FOR_GOOD
+
+
 def run(situation: Situation) -> Iterator[Finding]:
     """Yield one finding for draining nodes, one for unsettled ones, or one `pass`."""
     others = [n for n in situation.cluster.members if n.node_id != restarting(situation)]
@@ -60,28 +70,11 @@ def run(situation: Situation) -> Iterator[Finding]:
     draining = [n for n in others if n.liveness is Liveness.DRAINING]
     live = [n for n in others if n.liveness is Liveness.LIVE]
     undated = [n for n in live if n.started_at is None]
-    unsettled = {n.node_id: why for n in live if (why := _unsettled(situation, n))}
+    unsettled = [n for n in live if _unsettled(situation, n)]
     if draining:
         yield _draining(situation, draining, outcome)
     if unsettled:
-        yield CHECK.finding(
-            outcome,
-            f"{listed(f'n{i}' for i in unsettled)} {'is' if len(unsettled) == 1 else 'are'} "
-            "not settled yet",
-            "; ".join(list(unsettled.values())[:5])
-            + f". A node is settled {span(situation.thresholds.settle)} after its start.",
-            evidence={"nodes": list(unsettled)},
-            nodes=(n for n in live if n.node_id in unsettled),
-            remedy=(
-                "Wait, or let guard wait: guard check --wait 5m",
-                *(
-                    f"If {n.name} writes no status record then either, its log says why."
-                    for n in live[:_NAMED]
-                    if n.node_id in unsettled and not n.fresh
-                ),
-            ),
-            transient=True,
-        )
+        yield _not_settled(situation, unsettled, outcome)
     if undated:
         yield CHECK.finding(
             Outcome.UNKNOWN,
@@ -97,6 +90,29 @@ def run(situation: Situation) -> Iterator[Finding]:
             "no node is draining or only just back",
             evidence={"settle_seconds": int(situation.thresholds.settle.total_seconds())},
         )
+
+
+def _not_settled(situation: Situation, nodes: list[Node], outcome: Outcome) -> Finding:
+    silent = [n for n in nodes if not n.fresh]
+    for_good = [n for n in silent if not _settles(situation, n)]
+    return CHECK.finding(
+        outcome,
+        f"{listed(n.name for n in nodes)} {agreeing(len(nodes), 'is', 'are')} not settled yet",
+        "; ".join(_unsettled(situation, n) for n in nodes[:5])
+        + f". A node is settled {span(situation.thresholds.settle)} after its start.",
+        evidence={"nodes": [n.node_id for n in nodes]},
+        nodes=nodes,
+        remedy=(
+            *(() if for_good else ("Wait, or let guard wait: guard check --wait 5m",)),
+            *(
+                f"{n.name} has written no status for too long to wait for it: its log says why."
+                if n in for_good
+                else f"If {n.name} writes no status record then either, its log says why."
+                for n in silent[:_NAMED]
+            ),
+        ),
+        transient=not for_good,
+    )
 
 
 def _draining(situation: Situation, nodes: list[Node], outcome: Outcome) -> Finding:

@@ -66,6 +66,25 @@ def test_a_live_node_that_writes_no_status_is_not_settled(moment: dt.datetime | 
     assert "status record" in finding.detail
 
 
+@pytest.mark.parametrize(
+    ("moment", "waits"), [(NOW - minutes(2), True), (NOW - minutes(9), False), (None, False)]
+)
+def test_a_node_that_has_long_been_silent_is_not_waited_for(
+    moment: dt.datetime | None, waits: bool
+) -> None:
+    """It has been up for ten hours, so it does not begin to write status records now."""
+    finding = one("draining", snapshot(with_status_at(moment)), "next-node", "v21.1.11")
+    assert finding.transient is waits
+    assert ("--wait" in "\n".join(finding.remedy)) is waits
+    assert "its log says why" in finding.remedy[-1]
+
+
+def test_one_that_is_only_just_back_may_still_begin_to() -> None:
+    fresh = node(3, started=NOW - minutes(0.5), tables=("liveness", "gossip", "store"))
+    finding = one("draining", snapshot([node(1), node(2), fresh]), "next-node", "v21.1.11")
+    assert finding.transient
+
+
 def test_the_node_that_is_restarted_now_may_drain() -> None:
     seen = snapshot([node(1), node(2), node(3, state="draining")])
     assert outcomes("draining", seen, "next-node", "v21.1.12", node=3) == [PASS]
