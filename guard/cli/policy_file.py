@@ -28,15 +28,16 @@ def discover(directory: Path) -> Path | None:
     """The policy file of a directory: ``guard.toml``, else a ``pyproject.toml`` with [tool.guard].
 
     Raises:
-        PolicyError: there is a ``pyproject.toml`` that cannot be read: it may hold a policy. Or the
-            file that was found is somebody else's, who could let anything pass with it.
+        PolicyError: the directory cannot be looked into, or there is a ``pyproject.toml`` that cannot
+            be read: it may hold a policy. Or the file that was found is somebody else's, who could let
+            anything pass with it.
     """
     own = directory / "guard.toml"
-    if os.path.lexists(own):  # a dangling link is a policy that cannot be read, not no policy
+    if _is_there(own):  # a dangling link is a policy that cannot be read, not no policy
         _refuse_foreign(own)
         return own
     shared = directory / _PYPROJECT
-    if not os.path.lexists(shared):
+    if not _is_there(shared):
         return None
     data = _read(shared, _LARGEST_PYPROJECT)
     if b"tool" not in data or b"guard" not in data:
@@ -47,6 +48,19 @@ def discover(directory: Path) -> Path | None:
         return None
     _refuse_foreign(shared)
     return shared
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise PolicyError(
+            f"whether there is a {path.name} in the working directory cannot be seen "
+            f"({error.strerror}): go elsewhere, or use --policy or --no-policy"
+        ) from None
+    return True
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -103,4 +104,21 @@ def test_a_large_pyproject_without_a_policy_is_none(tmp_path: Path) -> None:
     assert discover(tmp_path) is None
     (tmp_path / "pyproject.toml").write_bytes(b"[tool.guard]\n" + b"#" * (MAX_BYTES + 1))
     with pytest.raises(PolicyError, match="too large"):
+        discover(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["guard.toml", "pyproject.toml"])
+def test_a_directory_that_may_not_be_looked_into_may_hold_a_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As in ``sudo -u guard guard check`` from root's home: a policy there would be left out."""
+    lstat = Path.lstat
+
+    def closed(path: Path) -> os.stat_result:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", closed)
+    with pytest.raises(PolicyError, match=r"cannot be seen .*--no-policy"):
         discover(tmp_path)
