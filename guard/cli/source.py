@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import signal
 import threading
 import time
@@ -82,13 +83,18 @@ def take_snapshot(
     except UrlError as error:
         usage(str(error))
     if any(holds_password(url) for url in urls or ()):
-        tell(
-            "warning: --url holds a password, which everybody on this machine can read in the list of "
-            "processes: use PGPASSFILE or PGPASSWORD"
-        )
+        _warn_of_a_password()
     seconds = timeout.total_seconds()
     return within(
         lambda: collect(hosts, seconds, further=further, log=log), seconds, meanwhile=meanwhile
+    )
+
+
+@functools.cache  # once, and not at each of a night's looks
+def _warn_of_a_password() -> None:
+    tell(
+        "warning: --url holds a password, which everybody on this machine can read in the list of "
+        "processes: use PGPASSFILE or PGPASSWORD"
     )
 
 

@@ -210,6 +210,13 @@ def test_no_connection_is_a_line_and_no_end() -> None:
     assert "connection-lost" in line
 
 
+def test_a_warning_is_given_once_and_not_at_every_look() -> None:
+    with refused() as url:
+        url = url.replace("root@", "root:correct-horse@")
+        run = guard("watch", "--url", url, "--timeout", "300ms", "--every", "1s", "--until", "3s")
+    assert run.err.count("--url holds a password") == 1
+
+
 def test_another_cluster_is_not_the_one_that_is_watched(fake: Fake) -> None:
     """A load balancer before two clusters: the second is quiet, and says nothing about the first."""
     late = [TcpFault(What.CUT, When.ACCEPT, connections=1)]
