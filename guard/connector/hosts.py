@@ -117,10 +117,9 @@ def _parse(url: str, environment: Mapping[str, str], *, verified: bool) -> dict[
     if named:
         from guard.connector.service_file import service_parameters
 
-        service = service_parameters(named, environment)
-        if verified and "sslmode" not in given:
-            _refuse_weaker(service.get("sslmode"))
-        merged |= service
+        merged |= service_parameters(named, environment)
+    if verified and "sslmode" not in given:
+        _refuse_weaker(merged.get("sslmode"))
     merged |= given
     _refuse_pieces_of_a_password(merged, is_url=False)
     _refuse_misspelt(merged)
@@ -145,11 +144,11 @@ def _is_host(host: str) -> bool:
 
 
 def _refuse_weaker(sslmode: str | None) -> None:
-    """A service may be the system's; it does not take back what a certificate directory asks for."""
-    if sslmode and sslmode != "verify-full":
+    """What was set for other programs does not take back what a certificate directory asks for."""
+    if sslmode in _CHOICES["sslmode"] - {"verify-full"}:
         raise UrlError(
-            "the service's sslmode verifies less than a certificate directory asks for: leave one of "
-            "them out, or say sslmode in --url"
+            f"sslmode={sslmode}, from PGSSLMODE or a service, verifies less than a certificate "
+            "directory asks for: leave one of them out, or say sslmode in --url"
         )
 
 

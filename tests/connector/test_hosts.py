@@ -202,9 +202,14 @@ def test_a_look_beside_it_still_sees_the_service(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("sslmode", ["disable", "allow", "prefer", "require", "verify-ca"])
-def test_a_service_takes_back_no_verification(tmp_path: Path, sslmode: str) -> None:
+@pytest.mark.parametrize("where", ["a service", "PGSSLMODE"])
+def test_what_is_set_for_other_programs_takes_back_no_verification(
+    tmp_path: Path, sslmode: str, where: str
+) -> None:
     certificates = _certificates(tmp_path / "certs", "ca.crt")
-    environment = _service(tmp_path, f"[mine]\nhost=db\nsslmode={sslmode}\n")
+    environment = {"PGHOST": "db", "PGSSLMODE": sslmode}
+    if where == "a service":
+        environment = _service(tmp_path, f"[mine]\nhost=db\nsslmode={sslmode}\n")
     with pytest.raises(UrlError, match="verifies less"):
         targets([], environment, certificates)
     (target,) = targets([f"postgresql:///?sslmode={sslmode}"], environment, certificates)
