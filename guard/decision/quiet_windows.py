@@ -122,7 +122,7 @@ def _answer(
         exit_code=int(code),
         cluster_time=now,
         duration_seconds=int(length.total_seconds()),
-        until=expected.until,
+        until=max(now, expected.until),  # of an old snapshot nothing may be known up to now
         windows=windows,
         now=_start_now(busy, now, length, expected.until),
         busy=tuple(busy),

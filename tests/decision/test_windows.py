@@ -166,6 +166,16 @@ def test_what_is_over_since_an_old_snapshot_is_no_window() -> None:
     assert old.snapshot_age_seconds == 3 * 3600
 
 
+def test_the_time_looked_at_never_ends_before_it_begins() -> None:
+    """Nothing is known from the next run on, and that was hours before now."""
+    unreadable = run_of(1, SHORT, created=None)
+    seen = b.snapshot(schedules=[planned(b.NOW + HOUR)], history=[unreadable])
+    answer = quiet_windows(seen, SHORT, DAY, age=5 * HOUR)
+    assert answer.exit_code == 11
+    assert answer.until == answer.cluster_time
+    assert answer.windows == ()
+
+
 def test_every_counts_from_the_run_before_which_may_be_late() -> None:
     seen = b.snapshot(
         schedules=[planned(b.NOW + HOUR, "@every 1h")], history=[run_of(1, b.minutes(10))]
