@@ -34,6 +34,7 @@ class Position(msgspec.Struct, frozen=True):
     Attributes:
         series: the active cluster version's series: what backups taken now belong to.
         build: the oldest build among the member nodes.
+        builds: all builds that member nodes run, oldest first.
         under_way: the series an upgrade is under way to, None when there is none.
         mixed: the member nodes do not all belong to one series.
         begun: the upgrade that is under way, None when there is none.
@@ -44,6 +45,7 @@ class Position(msgspec.Struct, frozen=True):
     under_way: Series | None
     mixed: bool
     begun: UnderWay | None = None
+    builds: tuple[Build, ...] = ()
 
 
 def position_of(snapshot: Snapshot) -> Position:
@@ -83,6 +85,7 @@ def position_of(snapshot: Snapshot) -> Position:
         under_way=under_way if unfinished else None,
         mixed=len({build.series for _, build in nodes}) > 1,
         begun=_begun(cluster, under_way, nodes) if unfinished else None,
+        builds=tuple(sorted({build for _, build in nodes})),
     )
 
 

@@ -188,7 +188,9 @@ def test_restore_learns_the_build_of_the_cluster(tmp_path: Path, build: str, cod
 
 
 def test_restore_says_which_builds_lose_data(tmp_path: Path) -> None:
-    seen = snapshot([node(1, "v22.2.6"), node(2, "v22.2.19")], version="22.2", gateway="v22.2.19")
+    builds = ("v22.2.5", "v22.2.6", "v22.2.19")  # RESTORE runs on all of them, not on the oldest only
+    nodes = [node(i, build) for i, build in enumerate(builds, 1)]
+    seen = snapshot(nodes, version="22.2", gateway="v22.2.19")
     code, answer = run_json("restore", "--backup", "v22.1", "--snapshot", saved(tmp_path, seen))
     assert code == 0
     assert any("A-98779" in text and "v22.2.7" in text for text in answer["advisories"])

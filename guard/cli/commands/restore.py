@@ -73,12 +73,13 @@ def restore(
     known = open_catalog(catalog)
     mixed: bool | None = False
     build: Build | None = None
+    builds: tuple[Build, ...] = ()
     if into is None:
         from guard.cli.position import read_position
 
         position = read_position(url, snapshot, certs_dir, timeout, debug_zip)
         series, mixed = position.series, position.under_way is not None or position.mixed
-        build = position.build
+        build, builds = position.build, position.builds
     else:
         version = read_version(into)
         series, build = (version.series, version) if isinstance(version, Build) else (version, None)
@@ -88,7 +89,7 @@ def restore(
         series,
         full_cluster=full_cluster,
         into_mixed=mixed,
-        into_builds=() if build is None else (build,),
+        into_builds=builds or (() if build is None else (build,)),
         made_with=_options(incremental_location),
         made_on=(taken,) if isinstance(taken, Build) else (),
     )
