@@ -48,6 +48,7 @@ class PageFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    MARKDOWN = "markdown"
     HTML = "html"
 
 

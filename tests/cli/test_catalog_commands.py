@@ -387,3 +387,25 @@ def test_an_old_catalog_is_a_warning_on_standard_error(tmp_path: Path) -> None:
     result = run("advisories", "--affecting", "v21.2.0", "--catalog", str(tmp_path))
     assert "warning: the catalog's releases are known until 2999-01-01" in result.stderr
     assert "warning" not in result.stdout
+
+
+def test_a_plan_as_markdown_tells_the_same() -> None:
+    asked = ("plan", "--from", "v21.1.9", "--to", "v22.1")
+    code, told = run_json(*asked)
+    result = run(*asked, "--format", "markdown")
+    assert result.exit_code == code
+    text = result.stdout
+    assert text.startswith("## guard plan: there is a way\n")
+    for number, hop in enumerate(told["hops"], start=1):
+        assert f"<summary>{number}. {hop['from']} to {hop['to']}: {hop['release']}</summary>" in text
+        assert f"- before: `{hop['keep_way_back'][0]}`" in text
+        assert f"- finalize: `{hop['finalize'][0]}`" in text
+    assert "- first: patch v21.1 to v21.1.21:" in text
+    assert "- advisory: A-72839: " in text
+    assert "  - `SET CLUSTER SETTING bulkio.backup.experimental_21_2_mode.enabled = true;`" in text
+    refused = run("plan", "--from", "v22.2.19", "--to", "v22.2.5", "--format", "markdown")
+    assert refused.exit_code == 10
+    assert refused.stdout.startswith("## guard plan: there is no way\n")
+    other = run("plan", "--from", "v21.1.21", "--to", "v21.2.0", "--format", "markdown")
+    assert other.exit_code == 10
+    assert other.stdout.startswith("## guard plan: the way leads to v21.2.17, not to what was asked\n")

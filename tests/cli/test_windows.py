@@ -160,3 +160,20 @@ def test_the_help_says_how_far_as_people_write_it() -> None:
     shown = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
     assert "24h" in shown
     assert "1 day" not in shown
+
+
+def test_markdown_tells_the_same() -> None:
+    code, out = run(HOURLY, "--duration", "40m", "--within", "3h", "--format", "markdown")
+    assert code == 0
+    assert out.startswith("## guard windows: there is a time of 40 min without backups\n")
+    quiet = [line for line in out.splitlines() if "| 44 min |" in line]
+    assert quiet[0].startswith("| 2026-11-22 03:16:00Z | 2026-11-22 04:00:00Z |")
+    assert "| 2026-11-22 03:00:00Z | 2026-11-22 03:16:00Z | backup schedule 1" in out
+    code, out = run(HOURLY, "--duration", "70m", "--within", "3h", "--format", "markdown")
+    assert code == 10
+    assert out.startswith("## guard windows: no time of 70 min without backups\n")
+    assert "| starting now | backups are expected for 10 min |" in out
+    code, out = run(BLIND, "--duration", "1h", "--format", "markdown")
+    assert code == 11
+    assert out.startswith("## guard windows: UNKNOWN when there are 60 min without backups\n")
+    assert "- `GRANT it;`" in out

@@ -79,6 +79,11 @@ def plan(
         from guard.report.html_plan import render
 
         emit(render(_as_json(known, made), __version__))
+    elif output is PageFormat.MARKDOWN:
+        from guard.cli.process import emit as emit_page
+        from guard.report import markdown_plan
+
+        emit_page(markdown_plan.render(_as_json(known, made)))
     elif output is PageFormat.JSON:
         print_json(_as_json(known, made))
     else:

@@ -86,6 +86,10 @@ def windows(
         from guard.report.html_windows import render
 
         emit(render(answer, draw_timeline(Cluster.of(seen), answer=answer), __version__))
+    elif output is PageFormat.MARKDOWN:
+        from guard.report import markdown_windows
+
+        emit(markdown_windows.render(answer))
     elif output is PageFormat.JSON:
         import msgspec
 
