@@ -73,9 +73,10 @@ def lint(directory: Path | None = None, *, whole: bool = False) -> list[Problem]
     """
     directory = SHIPPED if directory is None else directory
     whole = whole or directory == SHIPPED
+    files = find_files(directory)
     problems = _incomplete(directory) if whole else []
     records: list[tuple[Path, Record]] = []
-    for file in find_files(directory):
+    for file in files:
         try:
             record = read_record(file)
         except CatalogError as error:

@@ -46,6 +46,8 @@ def run() -> NoReturn:
             _leave(0)
         from guard.cli.app import asked, build
 
+        if sys.argv[1:]:  # a shell asks for completions without any, and not by what is exported
+            os.environ.pop("_GUARD_COMPLETE", None)
         code = build()(asked(sys.argv[1:]), standalone_mode=False, prog_name="guard")
     except KeyboardInterrupt:
         _leave(130)
@@ -141,9 +143,16 @@ def _exit_code_of(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _FULL:  # help, which is not printed by emit
         tell(f"cannot write the result: {error.strerror}")
         return 2
+    if isinstance(error, ImportError) and not (error.name or "").startswith("guard"):
+        why = " ".join(str(error).split())
+        tell(f"no verdict: a library that guard needs cannot be loaded, install guard anew: {why}")
+        return 11
     if _is_want(error):
         tell(f"no verdict: this machine has no memory, threads or files left ({type(error).__name__})")
         return 11
+    if isinstance(error, OSError) and error.filename is not None:  # a file that somebody named
+        tell(f"{os.fsdecode(error.filename)}: {error.strerror}")
+        return 2
     _tell_bug(error)
     return 1
 

@@ -1,7 +1,8 @@
-"""The step of a login that a server can make as long as it likes.
+"""The step of a login that a server, or a file, can make as long as it likes.
 
-With SCRAM the server says how often the password is hashed, up to two thousand million times, and libpq
-does it in one call, while psycopg holds Python's lock: no thread of guard's could say that time is up.
+With SCRAM the server says how often the password is hashed, up to two thousand million times, and
+libpq does it in one call; with TLS it reads certificates, on whatever disk they lie. psycopg holds
+Python's lock meanwhile: no thread of guard's could say that time is up.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["poll"]
 
 
 def poll(pgconn: PGconn) -> int:
-    """Take a login's next step, so that the other threads can run while a password is hashed.
+    """Take a login's next step, so that the other threads can run meanwhile.
 
     Returns:
         A `PollingStatus`.
@@ -28,13 +29,11 @@ def poll(pgconn: PGconn) -> int:
     Raises:
         psycopg.Error: the connection is closed.
     """
-    # libpq reads from the socket once in each step, and cannot hash before the server has read what
-    # it sent when it was asked for a password: the step that hashes is a later one than that.
-    pointer: int | None = getattr(pgconn, "pgconn_ptr", None) if pgconn.used_password else None
-    if pointer is None:
-        return pgconn.connect_poll()
+    pointer: int | None = getattr(pgconn, "pgconn_ptr", None)
     unlocked = _unlocked(type(pgconn).__module__)
-    return pgconn.connect_poll() if unlocked is None else PollingStatus(unlocked(pointer))
+    if pointer is None or unlocked is None:
+        return pgconn.connect_poll()
+    return PollingStatus(unlocked(pointer))
 
 
 @functools.cache

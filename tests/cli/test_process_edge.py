@@ -128,6 +128,9 @@ def test_only_laid_out_text_has_several_lines(capsys: pytest.CaptureFixture[str]
         (("explain", "\udcff"), {}),
         (("check", "--timeout", "9" * 5000), {}),
         (("check", "--node", "9" * 5000), {}),
+        (("catalog", "lint", "--whole", "x" * 5000), {}),
+        (("catalog", "import", "x" * 5000, "-o", "y"), {}),
+        (("catalog", "import", "README.md", "-o", "x" * 5000), {}),
         (("check", "--target", "9" * 100_000), {}),
         (("check", "--url", "postgresql://h/", "--timeout", "1s"), {"PGSERVICE": "\udcff"}),
     ],
@@ -331,6 +334,24 @@ def test_a_pipe_that_does_not_block_gets_all(unbuffered: str) -> None:
     assert len(told) > 65_536  # more than a pipe holds
 
 
+def test_a_file_that_somebody_named_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever a command forgot that the system may refuse it."""
+    from guard.cli import app
+
+    def failing(*_: object) -> Any:
+        raise OSError(errno.ENAMETOOLONG, "File name too long", "x\x1b[2J\ny")
+
+    monkeypatch.setattr(app, "import_module", failing)
+    monkeypatch.setattr(sys, "argv", ["guard", "check"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        process.run()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "guard: x\\x1b[2J\\x0ay: File name too long\n"
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -355,6 +376,28 @@ def test_want_of_memory_is_no_bug(
         process.run()
     assert ended.value.code == 11
     assert "a bug" not in capsys.readouterr().err
+
+
+@fault("a library that cannot be loaded, on a machine it was not installed for",
+       "UNKNOWN, says which", 11, group="Process")  # fmt: skip
+def test_a_library_that_cannot_be_loaded() -> Run:
+    env = {"PSYCOPG_IMPL": "nonsense"}
+    run = guard("check", "--url", "postgresql://h/", env=env | {"PYTHONASYNCIODEBUG": ""})
+    assert "psycopg" in run.err
+    return run
+
+
+@fault("shell completion is exported to all programs", "a command looks all the same", 10,
+       group="Process")  # fmt: skip
+@pytest.mark.parametrize("how", ["source_bash", "complete_bash", "complete_zsh", "complete_fish"])
+def test_a_variable_of_shell_completion_is_no_permission(how: str) -> Run:
+    blocked = str(snapshots.path_of("v21.1.11-to-v21.2.0/06-mixed-backup-running-via-old"))
+    return guard("check", "--snapshot", blocked, env={"_GUARD_COMPLETE": how})
+
+
+def test_shells_are_told_how_to_complete() -> None:
+    env = {"_GUARD_COMPLETE": "complete_bash", "COMP_WORDS": "guard ch", "COMP_CWORD": "1"}
+    assert guard(env=env).out.split() == ["check", "changes", "checks"]
 
 
 @pytest.mark.parametrize(
