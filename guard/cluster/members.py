@@ -32,6 +32,7 @@ from guard.versions import Build, ClusterVersion, Series, VersionError
 __all__ = ["Node", "draw_nodes", "gateway_build", "nodes_missing"]
 
 _STATUS_FRESH: Final = dt.timedelta(seconds=60)  # nodes rewrite their status every 10 s
+_UNREADABLE: Final = "its build tag cannot be read"
 _CLOCKS_AGREE: Final = dt.timedelta(minutes=2)  # to half a second; a slow look reads some tables later
 
 
@@ -68,6 +69,11 @@ class Node(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """How reports name the node."""
         return f"n{self.node_id}"
+
+    @property
+    def has_unreadable_tag(self) -> bool:
+        """True if its build tag is known and cannot be read, which no further look changes."""
+        return self.doubt.startswith(_UNREADABLE)
 
     @property
     def is_up(self) -> bool:
@@ -266,4 +272,4 @@ def _build(
     try:
         return Build.parse(tag or ""), tag, server_version, ""
     except VersionError:
-        return None, tag, server_version, f"its build tag cannot be read: {tag!r}"
+        return None, tag, server_version, f"{_UNREADABLE}: {tag!r}"

@@ -132,7 +132,7 @@ def _unknown(situation: Situation, node: Node) -> Finding:
             f"Look at {node.name}: cockroach node status {node.node_id}",
             *((situation.decommission((node,)),) if node.is_down else ()),
         ),
-        transient=node.is_up,
+        transient=node.is_up and not node.has_unreadable_tag,
         nodes=(node,),
         unseen=True,
     )

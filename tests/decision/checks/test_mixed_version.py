@@ -148,3 +148,11 @@ def test_next_node_needs_a_target_where_nothing_is_under_way() -> None:
 
 def test_finalizing_a_build_that_no_node_runs_is_not_what_was_asked() -> None:
     assert outcomes("mixed-version", snapshot(NEW), "finalize", "v21.2.9") == [BLOCK]
+
+
+@pytest.mark.parametrize(("build", "waits"), [("no tag at all", False), ("", True)])
+def test_a_tag_that_cannot_be_read_is_not_waited_for(build: str, waits: bool) -> None:
+    """No table may tell the build of a node that is only just back; what one tells stays the same."""
+    seen = snapshot([node(1), node(2), node(3, build)])
+    finding = next(f for f in judge("mixed-version", seen, "start", "v21.1.21") if f.nodes)
+    assert (finding.outcome, finding.transient) == (UNKNOWN, waits)
