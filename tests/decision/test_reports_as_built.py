@@ -2,7 +2,7 @@
 
 Those that came as files are in `test_public_reports`. Hosts, ids and times are invented. The threads
 are in cockroachdb/cockroach (#N), cockroachdb/docs (docs#N), cockroach-operator (oper#N), helm-charts
-(helm#N), oxidecomputer/omicron (omicron#N) and purestorage/pso-csi (pso#N).
+(helm#N), oxidecomputer/omicron (omicron#N) and purestorage/pso-csi (pso#N); others by their name.
 """
 
 from __future__ import annotations
@@ -156,6 +156,7 @@ def regions(down: int | None = None, at_risk: dict[str, int] | None = None) -> S
     )
 
 
+UNLICENSED: Final = collected(model.LicenseRow(present=False, kind=None, seconds_left=0))
 BROKEN: Final = unavailable(Reason.ERROR, "query-invalid_objects: invalid comment type 8", "XXUUU")
 VIRTUAL: Final = collected(
     *(model.VirtualClusterRow(virtual_cluster_id=i, active=True) for i in (1, 3))
@@ -620,6 +621,115 @@ REPORTS: Final = (
         *("next-node", "v23.2.30", BLOCK, "node-liveness"),
         node=1,
         says=("n4 is dead",),
+    ),
+    # decommissioning that ends by itself, and decommissioning that does not
+    Report(
+        "#18029",
+        cluster([*nodes("v24.1.25", 1, 2), node(3, "v24.1.25", membership="decommissioning")], "24.1"),
+        *("start", "v24.1.29", BLOCK, "decommissioning"),
+        says=("too few for all copies", "after a new node has joined", "recommission 3"),
+    ),
+    Report(
+        "oper#1138",
+        cluster(
+            [*nodes("v25.2.12", 1, 2, 3, 4), node(5, "v25.2.12", membership="decommissioning")],
+            "25.2",
+            license=license_of(days=200),
+        ),
+        *("start", "v25.2.19", BLOCK, "decommissioning"),
+        says=("cockroach node decommission 5", "recommission 5"),
+        never=("too few", "after a new node"),
+    ),
+    Report(
+        "oper#1151",
+        cluster(
+            [*nodes("v25.2.12"), node(4, "v25.2.12", state="dead")],
+            "25.2",
+            license=license_of(days=200),
+        ),
+        *("start", "v25.2.19", BLOCK, "node-liveness"),
+        says=("If gone for good: cockroach node decommission 4",),
+    ),
+    Report(
+        "oper#504",
+        cluster([*nodes("v20.2.8"), *nodes("v20.2.8", 4, 5, 6, state="dead")], "20.2"),
+        *("start", "v21.1.21", BLOCK, "range-health"),
+        says=("Start n4, n5, n6 again and wait until they are live.",),
+    ),
+    Report(
+        "#70084",
+        cluster(
+            [
+                *nodes("v21.1.21", 1, 2, 3, 4),
+                node(5, "v21.1.21", state="dead", membership="decommissioning"),
+            ],
+            "20.2",
+            settings=UNFINALIZED_20_2,
+        ),
+        *("finalize", None, BLOCK, "decommissioning"),
+        says=("n5 is down and was never finished", "cockroach node decommission 5"),
+        never=("recommission",),
+    ),
+    Report(
+        "#89479",
+        cluster([*nodes("v22.1.2"), node(4, "v22.1.2", state="dead", tables=("liveness",))], "22.1"),
+        *("start", "v22.1.22", BLOCK, "mixed-version"),
+        says=("the build of n4 is unknown", "cockroach node decommission 4"),
+    ),
+    # the time series have three copies where everything else has five
+    Report(
+        "#82916",
+        cluster(
+            [
+                *nodes("v21.2.12", 1, 2, 3, unavailable_ranges=1),
+                *nodes("v21.2.12", 4, 5, state="dead"),
+            ],
+            "21.2",
+        ),
+        *("start", "v21.2.17", BLOCK, "range-health"),
+        says=("3 ranges are unavailable", "Start n4, n5 again."),
+    ),
+    # schema changes of v19.2 are marked as failed by v20.2
+    Report(
+        "#54902",
+        cluster(nodes("v20.1.17"), "20.1", jobs=[job(7, "SCHEMA CHANGE")]),
+        *("start", "v20.2.19", ALLOW, "schema-changes"),
+        says=("Better let it end before nodes restart.",),
+    ),
+    # migrations are jobs, and jobs can be paused
+    Report(
+        "#58183",
+        cluster(
+            nodes("v24.1.29"),
+            "23.2-upgrading-to-24.1-step-008",
+            jobs=[job(7, "MIGRATION", "paused", owner="node")],
+        ),
+        *("verify", None, BLOCK, "cluster-version"),
+        says=("stands still", "see migrations"),
+        never=("Wait until it is final",),
+    ),
+    Report(
+        "docs#18379",
+        cluster(
+            nodes("v23.2.30"),
+            "23.1",
+            settings={PRESERVE: "23.1"},
+            invalid_objects=collected(model.InvalidObjectRow(object_id=104, name="t")),
+        ),
+        *("finalize", None, BLOCK, "invalid-objects"),
+        says=("repairs some by itself", "kv_repairable_catalog_corruptions"),
+    ),
+    # two nodes are no single-node cluster
+    Report(
+        "ukraine-tracker#84",
+        cluster(nodes("v26.1.1", 1, 2), "26.1", license=UNLICENSED),
+        *("start", "v26.1.5", ALLOW, "license"),
+        says=("throttles a cluster without a valid license",),
+    ),
+    Report(
+        "ukraine-tracker#84, going on",
+        cluster(nodes("v26.1.1", 1, 2), "26.1", license=UNLICENSED),
+        *("start", "v26.2.2", BLOCK, "license"),
     ),
     # the operator said that it had upgraded
     Report(
