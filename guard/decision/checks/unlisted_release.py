@@ -4,7 +4,8 @@ What is wrong with a release that came after the catalog, guard cannot know.
 
 - start, next-node: a new *patch* of a series that the catalog knows and that is supported warns; a
   series it does not know, or one older than it, is UNKNOWN.
-- finalize, rollback: warn; the nodes run it already, or did.
+- finalize, rollback: warn; the nodes run it already, or did. So does rollback of the builds that it
+  leaves behind.
 
 Take a newer guard, add records (``guard catalog import``, ``--catalog DIR``), or vouch for the release
 in the policy. Waiving this waives nothing else: a release that the catalog knows to be withdrawn is
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 
 from guard.catalog.answers import ReleaseStatus, SupportPhase
 from guard.decision.check_definition import DOCS, Check
+from guard.decision.phrases import agreeing, listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.versions import Build
@@ -29,8 +31,10 @@ _UNLISTED = frozenset({ReleaseStatus.NEWER_THAN_CATALOG, ReleaseStatus.OUTSIDE_C
 
 
 def run(situation: Situation) -> Iterator[Finding]:
-    """Yield one finding."""
+    """Yield one finding about the target, and in a rollback one about what is left behind."""
     target = situation.target
+    if situation.step is Step.ROLLBACK:
+        yield from _left_behind(situation)
     if target is None:
         yield CHECK.finding(Outcome.NOT_APPLICABLE, "there is no target")
         return
@@ -65,6 +69,26 @@ def run(situation: Situation) -> Iterator[Finding]:
             ),
         ),
     )
+
+
+def _left_behind(situation: Situation) -> Iterator[Finding]:
+    """The builds that nodes run and that are not the target, if the catalog does not hold them."""
+    builds = {n.build for n in situation.cluster.members if n.build is not None}
+    unlisted = sorted(
+        build
+        for build in builds
+        if build != situation.target and situation.catalog.release(build).status in _UNLISTED
+    )
+    if unlisted:
+        nodes = [n for n in situation.cluster.members if n.build in unlisted]
+        yield CHECK.finding(
+            Outcome.WARN,
+            f"{listed(unlisted)}, which {listed(n.name for n in nodes)} "
+            f"{agreeing(len(nodes), 'leaves', 'leave')}, guard's catalog does not hold",
+            "Whether something of it stands in the way of going back guard cannot know.",
+            evidence={"builds": [str(build) for build in unlisted]},
+            nodes=nodes,
+        )
 
 
 def _is_patch_of_known_series(situation: Situation, target: Build) -> bool:
