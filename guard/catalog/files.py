@@ -15,6 +15,7 @@ import msgspec
 
 from guard.catalog.errors import CatalogError
 from guard.files import NotRegular, TooLarge, read_regular
+from guard.toml import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,13 +108,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         CatalogError: as `read_bytes`, or the content is not UTF-8 or not TOML.
     """
-    import tomllib  # only needed for a user's own records
-
     try:
-        return tomllib.loads(read_bytes(path).decode("utf-8"))
+        return parse(read_bytes(path).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise CatalogError(f"{path}: not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogError(f"{path}: not TOML: {error}") from error
     except (RecursionError, ValueError, OverflowError) as error:
-        raise CatalogError(f"{path}: not TOML that can be read: {error}") from error
+        raise CatalogError(f"{path}: not TOML: {str(error)[:300]}") from error

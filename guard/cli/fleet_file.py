@@ -7,7 +7,6 @@ cluster (a variable that is not set, a policy that cannot be read) becomes that 
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Final
@@ -16,6 +15,7 @@ import msgspec
 
 from guard.decision.result import Step
 from guard.files import NotRegular, TooLarge, read_regular
+from guard.toml import parse
 
 __all__ = ["Entry", "Fleet", "FleetFileError", "read_fleet"]
 
@@ -104,7 +104,7 @@ def read_fleet(path: Path) -> Fleet:
 
 def _decoded(path: Path) -> _File:
     try:
-        table = tomllib.loads(read_regular(path, _MAX_BYTES).decode("utf-8-sig"))
+        table = parse(read_regular(path, _MAX_BYTES).decode("utf-8-sig"))
     except (NotRegular, TooLarge, OSError) as error:
         raise FleetFileError(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -15,6 +15,7 @@ import msgspec
 
 from guard.decision.policy.rules import NEVER, Policy, PolicyError, WaiverRule, nearest
 from guard.files import NotRegular, TooLarge, read_regular
+from guard.toml import parse
 
 __all__ = ["MAX_BYTES", "accepted", "discover", "load_policy", "policy_for_run", "read_table"]
 
@@ -220,11 +221,9 @@ def _decoded(path: Path, data: bytes) -> str:
 
 
 def _parse(path: Path, data: bytes) -> dict[str, Any]:
-    import tomllib
-
     text = _decoded(path, data)
     try:
-        return tomllib.loads(text)
+        return parse(text)
     except (RecursionError, ValueError, OverflowError) as error:  # TOMLDecodeError is a ValueError
         raise PolicyError(f"{path}: not TOML: {str(error)[:300]}") from None
 

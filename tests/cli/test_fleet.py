@@ -203,6 +203,7 @@ def test_fail_on_warn() -> None:
         ("", "there is no [[cluster]]"),
         ("cluster = 1", "$.cluster"),
         ("x", "not TOML"),
+        ("a" + ".a" * 100_000 + " = 1", "not TOML: a key has a hundred parts"),
         ("workers = 0\n" + cluster("a", url="u"), "workers"),
         ("typo = 1\n" + cluster("a", url="u"), "typo"),
         (cluster("a", url="u", typo=1), "typo"),

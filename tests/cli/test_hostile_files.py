@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from guard import files
+from guard import files, toml
 from guard.cli.commands.policy import TEMPLATE
 from guard.files import write
 from guard.snapshot.file import load_snapshot
@@ -66,6 +66,8 @@ _ODD: dict[str, Callable[[Path], object]] = {
     "not TOML": _written(b'{"verdict": "allow"}'),
     "not UTF-8": _written(b"\xff\xfe\x00x = 1\n"),
     "nested without end": _written(b"x = " + b"[" * 100_000),
+    "a key without end": _written(b"a" + b".a" * 32_000 + b" = 1\n"),
+    "a table's name without end": _written(b"[" + b'"a" . ' * 10_000 + b"a]\n"),
     "of 200 MB": _huge,
     "a directory": Path.mkdir,
     "a FIFO": os.mkfifo,
@@ -79,6 +81,20 @@ def check(*options: str) -> Run:
     assert run.out == ""
     assert run.err.count("\n") < 12, "more than an operator reads"
     return run
+
+
+@pytest.mark.parametrize(
+    "text", ["a" + ".a" * 100 + "=1", '[x]\n"a"' + " . 'b c'" * 100 + " = 1", "x={" + "a." * 100]
+)
+def test_a_key_of_a_hundred_parts(text: str) -> None:
+    """The library takes time by the square of them: seconds for a policy, minutes for a fleet."""
+    with pytest.raises(ValueError, match="a hundred parts"):
+        toml.parse(text)
+
+
+def test_dots_in_texts_are_no_key() -> None:
+    text = "a = '" + "a.b c" * 200 + "'\n# " + "v1.2 " * 200 + "\nb.c.d = '...'\n"
+    assert toml.parse(text)["b"] == {"c": {"d": "..."}}
 
 
 def test_without_a_fault_both_are_taken(tmp_path: Path) -> None:
