@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,17 +30,31 @@ _FORMATS: Final = {
 }
 
 
-def report_formats(paths: Sequence[Path]) -> dict[Path, Format]:
+def report_formats(paths: Sequence[Path], read: Sequence[str | None] = ()) -> dict[Path, Format]:
     """The format of each report to be written, by the suffix of its name.
 
+    Args:
+        paths: where to.
+        read: the files that are read in this run.
+
     Raises:
-        typer.BadParameter: another suffix, or a path that can never be written.
+        typer.BadParameter: another suffix, a path that can never be written, or one that is read or
+            written in this run already.
     """
-    for path in paths:
+    for number, path in enumerate(paths):
+        if any(_are_one(path, each) for each in paths[:number]):
+            usage(f"-o {path}: two reports would be written there")
         if path.suffix.lower() not in _FORMATS:
             usage(f"-o {path}: the suffix has to name the format: {', '.join(_FORMATS)}")
-        refuse_impossible(path)
+        refuse_impossible(path, read)
     return {path: _FORMATS[path.suffix.lower()] for path in paths}
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    try:
+        return path.resolve() == other.resolve()
+    except (OSError, ValueError, RuntimeError):  # a loop of links
+        return path == other
 
 
 def write_reports(reports: dict[Path, Format], decision: Decision, options: Options) -> None:
@@ -67,12 +82,22 @@ def write_reports(reports: dict[Path, Format], decision: Decision, options: Opti
         raise typer.Exit(ExitCode.USAGE)
 
 
-def refuse_impossible(path: Path) -> None:
-    """End with a usage error if the path can never be written.
+def refuse_impossible(path: Path, read: Sequence[str | None] = ()) -> None:
+    """End with a usage error if the path can never be written, or would take the place of evidence.
+
+    Args:
+        path: where to.
+        read: the files that are read in this run. What was approved (``--expect-fingerprint FILE``)
+            would be approved anew by the run that refuses it.
 
     Raises:
-        typer.BadParameter: it is a directory, its directory does not exist, or may not be written to.
+        typer.BadParameter: it is a directory, its directory does not exist, or may not be written to;
+            or it is one of the files that are read.
     """
+    for each in read:
+        with contextlib.suppress(OSError, ValueError):  # none of that name
+            if each is not None and path.samefile(each):
+                usage(f"-o {path}: guard reads that file in the same run")
     try:
         if path.is_dir():
             usage(f"-o {path}: it is a directory")

@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from guard.cli.commands.check import app
+from tests.cluster.process import guard
+from tests.debugzip.making import entries, pack, quiet
 
 SNAPSHOT = Path(__file__).parents[2] / "examples" / "snapshots" / "mixed-backup-running.json"
 
@@ -41,6 +43,41 @@ def test_an_impossible_file_is_wrong_usage_before_the_look(tmp_path: Path, name:
     assert code == 2
     assert "-o" in printed
     assert "BLOCK" not in printed
+
+
+@pytest.mark.parametrize("how", ["itself", "a link to it", "another way to it"])
+@pytest.mark.parametrize("read", ["--snapshot", "--policy", "--expect-fingerprint"])
+def test_no_report_takes_the_place_of_a_file_that_is_read(tmp_path: Path, read: str, how: str) -> None:
+    """What was approved would be approved anew by the very run that refuses it."""
+    file = tmp_path / "file.json"
+    link = tmp_path / "link.json"
+    link.symlink_to(file)
+    text = check("--format", "json")[1] if read == "--expect-fingerprint" else SNAPSHOT.read_text()
+    file.write_text(text)
+    (tmp_path / "folder").mkdir()
+    output = {"itself": file, "a link to it": link}.get(how, tmp_path / "folder" / ".." / file.name)
+    others = [] if read == "--snapshot" else ["--snapshot", str(SNAPSHOT)]
+    run = CliRunner().invoke(app, [*others, read, str(file), "-o", str(output)])
+    assert run.exit_code == 2
+    assert "reads that file" in " ".join(run.output.split())
+    assert file.read_text() == text
+
+
+def test_a_debug_zip_is_not_replaced_by_what_is_read_from_it(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "debug.zip", entries(quiet()))
+    before = archive.read_bytes()
+    run = guard("collect", "--debug-zip", str(archive), "-o", str(archive))
+    assert run.code == 2
+    assert archive.read_bytes() == before
+
+
+def test_two_reports_in_one_file_are_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    code, printed = check(
+        "-o", str(tmp_path / "a.json"), "-o", str(tmp_path / "folder" / ".." / "a.json")
+    )
+    assert code == 2
+    assert "two reports" in printed
 
 
 def test_a_file_that_cannot_be_written_is_no_verdict(

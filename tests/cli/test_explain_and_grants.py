@@ -21,6 +21,7 @@ from guard.decision.own_findings import OWN
 from guard.decision.result import Outcome
 from guard.versions import Build
 from tests.building import snapshot, three, unavailable
+from tests.cluster.process import guard
 
 CATALOG = load()
 
@@ -119,6 +120,12 @@ def test_grants_say_who_may_write_and_how_the_user_logs_in(version: str, writes:
     assert ('REVOKE admin FROM "deploy";' in out) is writes
     assert "cockroach cert create-client deploy" in out
     assert "WITH PASSWORD" in out
+
+
+@pytest.mark.parametrize("user", ["", " "])
+def test_nobody_is_granted_nothing(user: str) -> None:
+    run = guard("grants", "--version", "v22.2", "--user", user)
+    assert (run.code, run.out) == (2, "")
 
 
 def test_no_name_of_a_user_gets_out_of_a_comment() -> None:

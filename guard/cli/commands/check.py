@@ -145,7 +145,7 @@ def check(
     if (settle or dt.timedelta()) > dt.timedelta(hours=1) or (wait or dt.timedelta()) > _LONGEST_WAIT:
         usage("--settle takes at most 1h and --wait at most 31d")
     approved = _approved(expect_fingerprint)
-    written = report_formats(reports or ())
+    written = report_formats(reports or (), (snapshot, debug_zip, policy, expect_fingerprint))
     if policy is not None and no_policy:
         usage("--policy and --no-policy exclude each other")
     try:

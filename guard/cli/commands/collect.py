@@ -55,7 +55,7 @@ def collect(
     from guard.snapshot.model import Unavailable
 
     if output != "-":
-        refuse_impossible(Path(output))
+        refuse_impossible(Path(output), [debug_zip])
     log = logger(verbose, log_format)
     snapshot = take_snapshot(url, None, certs_dir, timeout, log, _further(changes_to), debug_zip)
     data = encode(snapshot)

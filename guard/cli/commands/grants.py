@@ -25,6 +25,8 @@ def grants(
     from guard.snapshot.privileges import quoted
     from guard.versions import Build, Series, VersionError
 
+    if not user.strip():
+        usage("--user is empty: a variable that is not set?")
     text = version if version.startswith("v") else f"v{version}"
     try:
         series = Series.parse(text)
