@@ -16,7 +16,7 @@ from guard.catalog.answers import Answer, ReleaseStatus
 from guard.catalog.hops import no_way_out
 from guard.plan.hop import Hop, describe_hop
 from guard.plan.release import choose_release
-from guard.plan.under_way import UnderWay, finish, refuse, roll_back
+from guard.plan.under_way import UnderWay, finish, refuse, refuse_to_go_on, roll_back
 from guard.versions import Build, Series
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def _from_between(
         return Answer.YES, roll_back(begun, target)
     return (
         _shortest(catalog, begun.source, begun.target)[1]
+        or refuse_to_go_on(catalog, begun)
         or _shortest(catalog, begun.target, _series(target))[1]
     )
 

@@ -52,6 +52,16 @@ class UnderWay(msgspec.Struct, frozen=True):
         return max((b for _, b in self.nodes if b.series == self.source), default=None)
 
     @property
+    def ahead(self) -> tuple[str, ...]:
+        """Nodes that run a newer series than the source."""
+        return tuple(name for name, b in self.nodes if b.series > self.source)
+
+    @property
+    def between(self) -> tuple[str, ...]:
+        """Nodes on a series between the two: somebody began another upgrade as well."""
+        return tuple(name for name, b in self.nodes if self.source < b.series < self.target)
+
+    @property
     def name(self) -> str:
         """Where it stands, in words."""
         builds = " and ".join(str(build) for build in sorted({build for _, build in self.nodes}))
@@ -75,11 +85,33 @@ def refuse(begun: UnderWay, target: Build | Series) -> tuple[Answer, str] | None
     return None
 
 
+def refuse_to_go_on(catalog: Catalog, begun: UnderWay) -> tuple[Answer, str] | None:
+    """Why what has begun can only be taken back, as guard check says too.
+
+    It is no supported hop, or nodes run a series that it skips.
+    """
+    allowed = catalog.upgrade_allowed(begun.source, begun.target)
+    if allowed.supported is Answer.NO:
+        ahead = ", ".join(begun.ahead)
+        return Answer.NO, (
+            f"the upgrade to v{begun.target} that is under way cannot be finished: {allowed.reason}: "
+            f"put {ahead} back on v{begun.source} first: guard check --step rollback"
+        )
+    between = begun.between
+    if not between:
+        return None
+    names, verb = ", ".join(between), "runs" if len(between) == 1 else "run"
+    return Answer.NO, (
+        f"{names} {verb} neither v{begun.source} nor v{begun.target}, to which the upgrade is under "
+        f"way: put {names} back on v{begun.source} first: guard check --step rollback"
+    )
+
+
 def roll_back(begun: UnderWay, target: Build | Series) -> str:
     """How to get back to the series that the cluster comes from."""
     build = target if isinstance(target, Build) else begun.old
     to = str(build) if build is not None else f"the v{begun.source} release it came from"
-    ahead = [name for name, each in begun.nodes if each.series == begun.target]
+    ahead = begun.ahead
     where = "every node" if len(ahead) == len(begun.nodes) else ", ".join(ahead)
     option = str(build) if build is not None else f"v{begun.source}.Z"
     return (

@@ -167,6 +167,8 @@ def refusals(s: State, step: str, target: str | None, named: int | None) -> set[
         why.add("interleaved tables")
     if step == "finalize" and s.invalid:
         why.add("invalid objects")
+    if step == "finalize" and not s.hop_exists and any(series(m.build) > s.version for m in s.nodes):
+        why.add("no such hop")
     first = step == "start" or (step == "next-node" and not _begun(s, target)) or step == "finalize"
     if first and target is not None and _licensed(s, target):
         if not s.license and len(s.nodes) > 1:

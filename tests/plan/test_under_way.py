@@ -138,11 +138,20 @@ def test_while_it_is_finalized_there_is_only_waiting(version: str) -> None:
         (["v24.1.3", "v24.3.5"], "24.1", "v24.2.5", "under way"),
         (["v22.1.5", "v22.1.5"], "21.2", "v22.1.2", "older than v22.1.5"),
         (["v21.2.17", "v22.1.5"], "21.2", "v21.1.9", "no downgrade"),
+        (["v24.3.33", "v24.2.10", "v24.1.29"], "24.1", "v24.3", "put n2 back on v24.1 first"),
+        (["v24.3.33", "v24.2.10", "v24.1.29"], "24.1", "v25.2", "put n2 back on v24.1 first"),
+        (["v21.2.17", "v22.2.19", "v21.2.17"], "21.2", "v22.2", "put n2 back on v21.2 first"),
+        (["v22.2.19"] * 3, "21.2", "v23.1", "only from v22.1, not from v21.2"),
     ],
 )
 def test_where_there_is_no_way(builds: list[str], version: str, to: str, reason: str) -> None:
     code, text = run(builds, version, to)
     assert (code, reason in text) == (10, True)
+
+
+def test_the_way_back_takes_every_newer_node() -> None:
+    code, text = run(["v24.3.33", "v24.2.10", "v24.1.29"], "24.1", "v24.1")
+    assert (code, "put n1, n2 back on v24.1.29" in text) == (0, True)
 
 
 def test_a_newer_patch_that_was_asked_for_goes_on_every_node() -> None:

@@ -12,6 +12,8 @@ still spreading through the cluster.
   downgrade option that is set to another value than the cluster version holds nothing back: warn.
 - rollback: final on the new series, or migrating, is too late: block. Warn if every node is new and
   nothing keeps the cluster from finalizing by itself meanwhile.
+- start, finalize, verify: binaries further ahead than one supported upgrade leads block, and the way
+  out is back.
 - verify: final on the series of the binaries, else block. Where nothing holds it back and it is not
   final all the same, the finding names what CockroachDB waits for, as far as that can be seen: the
   status record of a node decommissioned under the old series holds it up for
@@ -33,6 +35,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Final
 
+from guard.catalog.answers import Answer
 from guard.catalog.hops import no_way_out
 from guard.cluster.finalization import PRESERVE, Finalization, finalize_by_hand
 from guard.cluster.liveness import Liveness
@@ -182,6 +185,10 @@ def _stands_still(situation: Situation) -> bool:
 
 def _final(situation: Situation, newest: Series | None) -> Finding:
     """The cluster version is final: does the step want that?"""
+    if newest is not None and situation.step not in (Step.NEXT_NODE, Step.ROLLBACK):
+        jump = _jump(situation, newest)
+        if jump is not None:
+            return jump
     match situation.step:
         case Step.START:
             return _start(situation, newest)
@@ -193,6 +200,25 @@ def _final(situation: Situation, newest: Series | None) -> Finding:
             return _verify(situation, newest)
         case _:
             return _at_rest(situation, newest)
+
+
+def _jump(situation: Situation, newest: Series) -> Finding | None:
+    """The binaries are further ahead than one upgrade leads: that cannot be finalized."""
+    active = situation.cluster.active_series
+    allowed = situation.catalog.upgrade_allowed(active, newest)
+    if newest <= active or allowed.supported is not Answer.NO:
+        return None
+    over = [n.name for n in situation.cluster.members if n.build and n.build.series == newest]
+    held = Finalization.of(situation.cluster)
+    return _finding(
+        situation,
+        Outcome.BLOCK,
+        f"binaries v{newest} on cluster version {active}: that upgrade cannot be finalized",
+        f"{allowed.reason}. Taking it back is possible as long as the cluster version reads {active}.",
+        *((f"First: {held.keep}",) if held.by_itself else ()),
+        f"Put {listed(over)} back on v{active}: guard check --step rollback --target v{active}.Z",
+        f"Then see the way there: guard plan --from v{active} --to v{newest}",
+    )
 
 
 def _is_ahead(situation: Situation, newest: Series | None) -> bool:

@@ -29,6 +29,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from guard.catalog.answers import Answer
 from guard.cluster.hop import Hop
 from guard.cluster.members import Node
 from guard.decision.check_definition import UPGRADE_DOCS, Check
@@ -256,6 +257,12 @@ def _one_upgrade_at_a_time(
     if more or not hop.source < series < hop.target.series:
         yield from _into_line(
             situation, strangers, "Put on the source or the target build before going on:"
+        )
+        return
+    if situation.catalog.upgrade_allowed(hop.source, hop.target.series).supported is Answer.YES:
+        yield (
+            f"Put {_names(strangers)} back on v{hop.source}, and go on with the upgrade to "
+            f"v{hop.target.series}: guard check --step rollback"
         )
         return
     over = [m for m in known if m.build.series == hop.target.series]

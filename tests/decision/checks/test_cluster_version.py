@@ -32,10 +32,26 @@ MIGRATING = ("21.1-14", "21.1-13", "21.2--1")
         ("verify", NEW, "21.1", "v21.2.1", BLOCK),
         ("verify", three(), "21.1", "v21.2.1", BLOCK),
         ("verify", three(), "21.1", None, PASS),
+        ("finalize", three("v24.3.33"), "24.1", "v24.3.33", PASS),
+        ("finalize", three("v25.1.10"), "24.1", "v25.1.10", BLOCK),
+        ("finalize", three("v22.1.22"), "21.1", "v22.1.22", BLOCK),
     ],
 )
 def test_a_final_version(step: str, nodes: list, version: str, target: str, outcome: str) -> None:  # type: ignore[type-arg]
     assert outcomes("cluster-version", snapshot(nodes, version=version), step, target) == [outcome]
+
+
+@pytest.mark.parametrize("step", ["start", "finalize", "verify"])
+def test_a_jump_over_a_series_is_taken_back_and_not_finalized(step: str) -> None:
+    jumped = snapshot([node(1, "v22.1.22"), node(2), node(3)], version="21.1")
+    finding = one("cluster-version", jumped, step, "v22.1.22")
+    assert (finding.outcome, finding.transient) == (BLOCK, False)
+    assert "v22.1 can be reached only from v21.2, not from v21.1" in finding.detail
+    assert finding.remedy[-2:] == (
+        "Put n1 back on v21.1: guard check --step rollback --target v21.1.Z",
+        "Then see the way there: guard plan --from v21.1 --to v22.1",
+    )
+    assert one("cluster-version", jumped, "rollback", "v21.1.11").outcome is not BLOCK
 
 
 @pytest.mark.parametrize("version", MIGRATING)

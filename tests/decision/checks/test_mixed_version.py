@@ -156,3 +156,13 @@ def test_a_tag_that_cannot_be_read_is_not_waited_for(build: str, waits: bool) ->
     seen = snapshot([node(1), node(2), node(3, build)])
     finding = next(f for f in judge("mixed-version", seen, "start", "v21.1.21") if f.nodes)
     assert (finding.outcome, finding.transient) == (UNKNOWN, waits)
+
+
+def test_a_node_on_the_series_that_the_upgrade_skips_goes_back() -> None:
+    stray = snapshot(nodes("v24.3.33", "v24.2.10", "v24.1.29"), version="24.1")
+    finding = one("mixed-version", stray, "next-node", "v24.3.33")
+    assert (finding.outcome, finding.remedy) == (
+        BLOCK,
+        ("Put n2 back on v24.1, and go on with the upgrade to v24.3: guard check --step rollback",),
+    )
+    assert one("mixed-version", stray, "rollback", "v24.1.29").outcome is PASS
