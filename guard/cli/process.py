@@ -17,11 +17,11 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from guard import __version__
+from guard.cli import ENDING
 from guard.cli.terminal import committed, emit, plain_line, tell, write_whole
 
 __all__ = ["Interrupted", "at_interrupt", "emit", "run", "uninterrupted"]
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _FULL: Final = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 _WANT: Final = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
 # Python and the loader of libraries have no class of their own for it.
@@ -35,8 +35,8 @@ class Interrupted(BaseException):
 
 
 def run() -> NoReturn:
-    """Run the command line and exit with its code; 130 and 143 after SIGINT and SIGTERM."""
-    for number in _SIGNALS:
+    """Run the command line and exit with its code; 128 and its number after a signal that ends it."""
+    for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or `guard … &` in a script
             signal.signal(number, _on_signal)
     _prepare_streams()
@@ -77,11 +77,11 @@ def at_interrupt(clean: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put off SIGINT and SIGTERM while a file is written, so that no part of one is left behind."""
+    """Put off the signals that end guard while a file is written, so that no part of one is left."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
     finally:
@@ -212,7 +212,7 @@ def _leave(code: int) -> NoReturn:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     # While the interpreter ends it gives every signal that has a handler its default back: one that
     # came then would replace the exit code of a verdict that has been written.
-    for number in _SIGNALS:
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     # PYTHONINSPECT would take the exit code for a failure, and ask for commands. And a look that was
     # left behind may be in the midst of a library that is taken down as the process ends.

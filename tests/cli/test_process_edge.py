@@ -231,7 +231,9 @@ def test_a_bug_is_no_verdict_and_no_traceback(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["SIGINT", "SIGTERM", "SIGHUP"],
 )
 def test_a_signal_at_any_moment(number: signal.Signals, code: int) -> None:
     """From guard's first line to its last: a verdict whole with its code, or none and the signal's."""
@@ -258,7 +260,7 @@ def test_a_signal_at_any_moment(number: signal.Signals, code: int) -> None:
 
 # What main() does first, done before the dot that tells the test to go.
 _EARLY = (
-    "for number in (signal.SIGINT, signal.SIGTERM):\n"
+    "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"
     "    signal.signal(number, lambda n, _: os._exit(128 + n))\n"
 )
 

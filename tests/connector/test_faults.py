@@ -799,11 +799,13 @@ def _waiting(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    ("number", "code"),
+    [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)],
+    ids=["SIGHUP", "SIGINT", "SIGTERM"],
 )
 @pytest.mark.parametrize("when", [When.LOGIN, When.BEFORE], ids=lambda w: w.name)
-@fault("SIGINT or SIGTERM", "ends at once with 130 or 143, no verdict on standard output", 130, 143,
-       group="Process")  # fmt: skip
+@fault("SIGHUP, SIGINT or SIGTERM", "ends at once with 129, 130 or 143, no verdict on standard output",
+       129, 130, 143, group="Process")  # fmt: skip
 def test_signals(fake: Fake, number: signal.Signals, code: int, when: When) -> Run:
     text = statements.GOSSIP_NODES.sql if when is When.BEFORE else ""
     with fake.gateway(FINAL, faults=[Fault(What.STALL, when, text)]) as gateway:
