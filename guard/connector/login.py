@@ -59,6 +59,13 @@ _PARAMETER: Final = (
     "invalid scram client",
     "invalid scram server",
 )
+_OPTION: Final = (
+    "invalid value for parameter",
+    "unrecognized configuration parameter",
+    "unrecognized option",
+    "command-line argument",
+    "requires a value",
+)
 _NO_QUORUM: Final = ("internal error", "timed out", "timeout expired", "get-user-timeout")
 _NONE_KNOWN: Final = "-"
 _SILENT: Final = "the login failed without a word"
@@ -271,6 +278,13 @@ def _explained(text: str) -> ConnectFailed:
             f"libpq refuses a parameter of the connection: {text}",
             reason=Reason.ERROR,
             remedy=("Look for it in --url, the service file and the PG* variables.",),
+            permanent=True,
+        )
+    if any(word in lower for word in _OPTION):
+        return ConnectFailed(
+            f"the server refuses a start-up option: {text}",
+            reason=Reason.ERROR,
+            remedy=("Look for it in --url (options=), the service file and PGOPTIONS.",),
             permanent=True,
         )
     if "could not load private key" in lower:

@@ -171,6 +171,17 @@ def test_a_variable_of_libpq_changes_no_answer(fake: Fake, variables: dict[str, 
     assert odd.findings() == plain.findings()
 
 
+@pytest.mark.parametrize("options", ["-c nonsense=1", "-c datestyle=nonsense", "garbage", "-c"])
+@fault("start-up options of the user that the server refuses", "UNKNOWN at once, says where to look",
+       11)  # fmt: skip
+def test_options_that_the_server_refuses(fake: Fake, options: str) -> Run:
+    with fake.gateway(FINAL) as gateway:
+        run = guard(*CHECK, "--url", gateway.url(), env={"PGOPTIONS": options})
+        assert gateway.connections <= 2, "tried again, although that cannot change"  # libpq itself may
+    assert "PGOPTIONS" in run.out
+    return run
+
+
 @pytest.mark.parametrize("variable", statements.VARIABLES, ids=lambda v: v.name)
 def test_a_default_that_cannot_be_changed_is_unknown(fake: Fake, variable: statements.Variable) -> None:
     build = "v25.4.1" if variable.since > load_series(FINAL) else "v21.2.0"
