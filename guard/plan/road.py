@@ -52,6 +52,7 @@ def make_plan(
     target: Build | Series,
     *,
     begun: UnderWay | None = None,
+    builds: Sequence[Build] = (),
 ) -> Plan:
     """Plan the way from `source` to `target`.
 
@@ -60,6 +61,7 @@ def make_plan(
         source: what the cluster runs; a series if the patch is not known.
         target: where it is to go; a series means its newest good release.
         begun: the upgrade that is under way; it comes first, and `source` does not count then.
+        builds: all builds that nodes run, where they are known.
     """
 
     def made(
@@ -84,7 +86,7 @@ def make_plan(
     if isinstance(target, Build) and reached != target:
         reason = f"these hops lead to {reached} and not to {target}: {hops[-1].reasons[1]}"
         return made(Answer.NO, reason, hops, reached)
-    return made(Answer.YES, _summary(hops), hops)
+    return made(Answer.YES, f"{_summary(hops)}{_one_build_first(hops[0], builds)}", hops)
 
 
 _Told = tuple[Answer, str]
@@ -173,6 +175,17 @@ def _name(value: Build | Series) -> str:
 
 def _series(value: Build | Series) -> Series:
     return value if isinstance(value, Series) else value.series
+
+
+def _one_build_first(hop: Hop, builds: Sequence[Build]) -> str:
+    """What comes before a major upgrade of nodes that a patch upgrade left on several builds."""
+    if hop.state != "to-come" or hop.source == hop.target or hop.before or len(set(builds)) < 2:
+        return ""
+    newest = max(builds)
+    return (
+        f"; before it bring every node to {newest}, which ends the patch upgrade that is under way: "
+        f"guard check --step next-node --target {newest}"
+    )
 
 
 def _summary(hops: Sequence[Hop]) -> str:

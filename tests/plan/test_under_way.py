@@ -167,6 +167,19 @@ def test_a_cluster_at_rest_is_planned_from_its_oldest_build() -> None:
     assert run_json(["v21.2.17"], "21.2", "v21.2.17")["reason"].endswith("already")
 
 
+def test_a_patch_upgrade_that_was_left_halfway_is_ended_first() -> None:
+    ends = "before it bring every node to v23.1.30"
+    half = ["v23.1.29", "v23.1.30"]
+    made = run_json(half, "23.1", "v23.2.30")
+    assert (made["answer"], ends in made["reason"]) == ("yes", True)
+    assert "--step next-node --target v23.1.30" in made["reason"]
+    assert ends not in run_json(half, "23.1", "v23.1.30")["reason"]
+    assert ends not in run_json(["v23.1.30", "v23.1.30"], "23.1", "v23.2.30")["reason"]
+    # The patch that the hop needs first makes them one.
+    first = run_json(["v21.2.16", "v21.2.17"], "21.2", "v22.1.22")
+    assert bool(first["hops"][0]["before"]) is ("bring every node" not in first["reason"])
+
+
 def test_a_way_that_leads_elsewhere_is_headed_so_and_is_no_success() -> None:
     made = run_json(["v21.1.12"] * 3, "21.1", "v21.2.0")
     assert (made["exit_code"], made["answer"], made["instead"]) == (10, "no", "v21.2.17")

@@ -63,16 +63,17 @@ def plan(
     known = open_catalog(catalog)
     source: Build | Series
     begun: UnderWay | None = None
+    builds: tuple[Build, ...] = ()
     if start is None:
         from guard.cli.position import read_position
 
         position = read_position(url, snapshot, certs_dir, timeout, debug_zip)
-        source, begun = position.build, position.begun
+        source, begun, builds = position.build, position.begun, position.builds
     else:
         source = read_version(start)
     from guard.plan.road import make_plan
 
-    made = make_plan(known, source, target, begun=begun)
+    made = make_plan(known, source, target, begun=begun, builds=builds)
     if output is PageFormat.HTML:
         from guard import __version__
         from guard.cli.process import emit
