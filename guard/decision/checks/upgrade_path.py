@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from guard.catalog.answers import Answer
 from guard.catalog.hops import no_way_out
 from guard.decision.check_definition import UPGRADE_DOCS, Check
+from guard.decision.phrases import listed
 from guard.decision.result import Finding, Outcome, Step
 from guard.decision.situation import Situation
 from guard.versions import Build, Series
@@ -83,8 +84,20 @@ def run(situation: Situation) -> Iterator[Finding]:
         evidence=evidence | {"skips": [str(series) for series in answer.skips]},
         remedy=()
         if outcome is Outcome.PASS
-        else (f"See the way there: guard plan --from v{active} --to {target}",),
+        else (
+            *(_take_back(situation, target) if outcome is Outcome.BLOCK else ()),
+            f"See the way there: guard plan --from v{active} --to {target}",
+        ),
     )
+
+
+def _take_back(situation: Situation, target: Build) -> tuple[str, ...]:
+    """The remedy for a hop that is none and was begun all the same."""
+    active = situation.cluster.active_series
+    over = [n.name for n in situation.cluster.members if n.build and n.build.series == target.series]
+    if situation.step is not Step.NEXT_NODE or not over:
+        return ()
+    return (f"Put {listed(over)} back on v{active}: guard check --step rollback --target v{active}.Z",)
 
 
 def _instead_of_older(target: Build, newest: Build, active: Series) -> str:

@@ -52,6 +52,8 @@ def test_a_jump_over_a_series_is_taken_back_and_not_finalized(step: str) -> None
         "Then see the way there: guard plan --from v21.1 --to v22.1",
     )
     assert one("cluster-version", jumped, "rollback", "v21.1.11").outcome is not BLOCK
+    going_on = one("upgrade-path", jumped, "next-node", "v22.1.22")
+    assert (going_on.outcome, going_on.remedy[0]) == (BLOCK, finding.remedy[-2])
 
 
 @pytest.mark.parametrize("version", MIGRATING)
