@@ -42,11 +42,14 @@ def take_snapshot(
     further: Further | None = None,
     debug_zip: str | None = None,
     meanwhile: Callable[[], object] | None = None,
+    again: bool = False,
 ) -> Snapshot:
     """Read a snapshot file or a debug.zip, or look at the cluster.
 
     `further` says which sections to read beside the usual ones; a file holds what it holds.
     `meanwhile` is done while a cluster is being looked at, which is waiting for the most part.
+    `again`: the same was asked before and was no wrong usage. A certificate that has gone since, as
+    when it is renewed, is then a look that saw nothing, and no end of a wait.
 
     Raises:
         typer.BadParameter: an unusable file or URL (exit code 2).
@@ -81,6 +84,12 @@ def take_snapshot(
     try:
         hosts = targets(list(urls or ()), environment_of_process(), certs_dir)
     except UrlError as error:
+        if again:
+            from guard.connector.collect import without_connection
+            from guard.snapshot.model import Reason, Unavailable
+
+            gone = Unavailable(reason=Reason.CONNECTION, message=str(error))
+            return without_connection(gone, dt.datetime.now(dt.UTC))
         usage(str(error))
     if any(holds_password(url) for url in urls or ()):
         _warn_of_a_password()

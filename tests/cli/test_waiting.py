@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from guard.cli.commands.check import app
 from guard.cli.process import Interrupted
 from guard.cli.waiting import Patience, Progress, watch
+from guard.connector.collect import without_connection
 from guard.decision.engine import evaluate
 from guard.decision.result import Decision, ExitCode, FailOn, Finding, Outcome, Verdict
 from guard.snapshot.model import Collected, JobRow, Reason, Snapshot, Unavailable
@@ -521,3 +525,21 @@ def test_a_short_wait_looks_until_it_is_over(clears: float) -> None:
     decision = world.watch(wait=15)
     assert decision.verdict is Verdict.ALLOW
     assert world.elapsed <= 15
+
+
+def test_a_certificate_that_is_being_renewed_ends_no_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when the wait began: that it is gone for a moment is no wrong usage."""
+    (tmp_path / "ca.crt").write_text("x")
+
+    def unreachable(*_: object, **__: object) -> Snapshot:
+        (tmp_path / "ca.crt").unlink()
+        return without_connection(Unavailable(reason=Reason.CONNECTION, message="refused"), b.NOW)
+
+    monkeypatch.setattr("guard.cli.source.within", unreachable)
+    options = ["--no-policy", "--url", "postgresql://root@h/", "--certs-dir", str(tmp_path)]
+    run = CliRunner().invoke(app, [*options, "--wait", "300ms"])
+    assert run.exit_code == 11
+    assert "ca.crt" in run.output
+    assert CliRunner().invoke(app, options).exit_code == 2

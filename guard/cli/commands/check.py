@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: Typer would have each of them evaluated twice at every start.
 
 import datetime as dt
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -172,11 +173,14 @@ def check(
 
         return further_sections(seen, step=step, target=wanted, node=node, catalog=catalog)
 
+    looks = itertools.count()
+
     def look(seconds: float) -> Decision:
         patience = dt.timedelta(seconds=seconds)
         seen = take_snapshot(
-            url, snapshot, certs_dir, patience, log, further, debug_zip, lambda: _import_for(output)
-        )
+            url, snapshot, certs_dir, patience, log, further, debug_zip, lambda: _import_for(output),
+            again=next(looks) > 0,
+        )  # fmt: skip
         from guard.decision.engine import evaluate
 
         found = evaluate(
