@@ -71,7 +71,7 @@ def make_plan(
         return Plan(_name(source), _name(target), supported, hops, reason, instead, standing)
 
     told = (
-        _without_hops(catalog, source, target)
+        _without_hops(catalog, source, target, builds)
         if begun is None
         else _from_between(catalog, source, target, begun)
     )
@@ -92,19 +92,50 @@ def make_plan(
 _Told = tuple[Answer, str]
 
 
-def _without_hops(catalog: Catalog, source: Build | Series, target: Build | Series) -> _Told | None:
+def _within_a_patch_upgrade(target: Build | Series, builds: Sequence[Build]) -> _Told | None:
+    """The answer where nodes run several builds of the target's series and it is none to go on to."""
+    if isinstance(target, Series) or len(set(builds)) < 2 or target.series != max(builds).series:
+        return None
+    oldest, newest = min(builds), max(builds)
+    if oldest.release < target.release:
+        if newest.release <= target.release:
+            return None
+        return Answer.NO, f"{target} is older than {newest}, which a node runs"
+    if newest.release == target.release:
+        return Answer.YES, (
+            f"a node runs it already: bring the others to it, each after guard check --step next-node "
+            f"--target {target}"
+        )
+    if oldest.release == target.release:
+        return Answer.YES, (
+            f"the patch upgrade to {newest} did not reach every node, so this is its way back: put the "
+            f"newer ones back on {target}, each after guard check --step rollback --target {target}"
+        )
+    return None
+
+
+def _without_hops(
+    catalog: Catalog, source: Build | Series, target: Build | Series, builds: Sequence[Build]
+) -> _Told | None:
     """The answer where no hop is needed or possible; None if there may be some."""
     older = _series(target) < _series(source)
-    if older or (isinstance(source, Build) and isinstance(target, Build) and target < source):
+    if isinstance(source, Build) and isinstance(target, Build):
+        older = older or target.release < source.release
+    if older:
         return (
             Answer.NO,
             f"{_name(target)} is older than {_name(source)}: CockroachDB has no downgrade",
         )
-    refusal = _refuse_source(source) or _refuse_target(catalog, target)
-    if refusal is not None:
-        return refusal
+    told = (
+        _refuse_source(source)
+        or _refuse_target(catalog, target)
+        or _within_a_patch_upgrade(target, builds)
+    )
+    if told is not None:
+        return told
     missing = _shortest(catalog, _series(source), _series(target))[1]
-    if missing is None and source == target and isinstance(source, Build):
+    there = isinstance(source, Build) and isinstance(target, Build) and source.goes_by(target)
+    if missing is None and there:
         return Answer.YES, f"{_name(source)} is where the cluster is already"
     return missing
 

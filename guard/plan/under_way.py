@@ -80,7 +80,7 @@ def refuse(begun: UnderWay, target: Build | Series) -> tuple[Answer, str] | None
     if begun.source < series < begun.target:
         return Answer.NO, f"an upgrade to v{begun.target} is under way: finish it or roll it back first"
     newest = begun.newest if series == begun.target else None
-    if isinstance(target, Build) and newest is not None and target < newest:
+    if isinstance(target, Build) and newest is not None and target.release < newest.release:
         return Answer.NO, f"{target} is older than {newest}, which a node runs"
     return None
 
@@ -88,7 +88,7 @@ def refuse(begun: UnderWay, target: Build | Series) -> tuple[Answer, str] | None
 def refuse_to_go_on(catalog: Catalog, begun: UnderWay) -> tuple[Answer, str] | None:
     """Why what has begun can only be taken back, as guard check says too.
 
-    It is no supported hop, or nodes run a series that it skips.
+    It is no supported hop, a node runs a testing release of the source, or a series that is skipped.
     """
     allowed = catalog.upgrade_allowed(begun.source, begun.target)
     if allowed.supported is Answer.NO:
@@ -96,6 +96,14 @@ def refuse_to_go_on(catalog: Catalog, begun: UnderWay) -> tuple[Answer, str] | N
         return Answer.NO, (
             f"the upgrade to v{begun.target} that is under way cannot be finished: {allowed.reason}: "
             f"put {ahead} back on v{begun.source} first: guard check --step rollback"
+        )
+    testing = [(name, b) for name, b in begun.nodes if b.series == begun.source and b.is_prerelease]
+    if testing:
+        name, build = testing[0]
+        best = catalog.newest_release(begun.source).build or f"v{begun.source}.Z"
+        return Answer.NO, (
+            f"{name} runs {build}, a testing release, which does not go straight to v{begun.target}: "
+            f"put every node on {best} first: guard check --step rollback --target {best}"
         )
     between = begun.between
     if not between:

@@ -142,6 +142,8 @@ def test_while_it_is_finalized_there_is_only_waiting(version: str) -> None:
         (["v24.3.33", "v24.2.10", "v24.1.29"], "24.1", "v25.2", "put n2 back on v24.1 first"),
         (["v21.2.17", "v22.2.19", "v21.2.17"], "21.2", "v22.2", "put n2 back on v21.2 first"),
         (["v22.2.19"] * 3, "21.2", "v23.1", "only from v22.1, not from v21.2"),
+        (["v25.4.0-rc.1", "v26.1.5"], "25.4", "v26.1.5", "put every node on v25.4.11 first"),
+        (["v26.1.3", "v26.1.5"], "26.1", "v26.1.4", "v26.1.4 is older than v26.1.5, which a node runs"),
     ],
 )
 def test_where_there_is_no_way(builds: list[str], version: str, to: str, reason: str) -> None:
@@ -178,6 +180,24 @@ def test_a_patch_upgrade_that_was_left_halfway_is_ended_first() -> None:
     # The patch that the hop needs first makes them one.
     first = run_json(["v21.2.16", "v21.2.17"], "21.2", "v22.1.22")
     assert bool(first["hops"][0]["before"]) is ("bring every node" not in first["reason"])
+
+
+@pytest.mark.parametrize(
+    ("builds", "to", "reason"),
+    [
+        (["v26.1.4", "v26.1.5"], "v26.1.4", "guard check --step rollback --target v26.1.4"),
+        (["v26.1.5", "v26.1.5-dirty"], "v26.1.5", "guard check --step next-node --target v26.1.5"),
+        (["v26.1.5-dirty"] * 2, "v26.1.5", "is where the cluster is already"),
+    ],
+)
+def test_a_target_that_nodes_run_already(builds: list[str], to: str, reason: str) -> None:
+    made = run_json(builds, "26.1", to)
+    assert (made["answer"], reason in made["reason"], made["hops"]) == ("yes", True, [])
+
+
+def test_a_release_is_not_older_than_a_custom_build_of_it() -> None:
+    made = run_json(["v25.4.11", "v26.1.5-custom"], "25.4", "v26.1.5")
+    assert (made["answer"], made["hops"][0]["nodes_left"]) == ("yes", ["n1", "n2"])
 
 
 def test_a_way_that_leads_elsewhere_is_headed_so_and_is_no_success() -> None:
