@@ -214,9 +214,4 @@ def _leave(code: int) -> NoReturn:
     # came then would replace the exit code of a verdict that has been written.
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
-    # PYTHONINSPECT would take the exit code for a failure, and ask for commands. And a look that was
-    # left behind may be in the midst of a library that is taken down as the process ends.
-    source = sys.modules.get("guard.cli.source")
-    if sys.flags.inspect or (source is not None and source.left_behind()):
-        os._exit(code)
     sys.exit(code)

@@ -190,13 +190,7 @@ def _become_guard(asked: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
     sys.argv = ["guard", *asked["arguments"]]
     from guard.cli import main
 
-    try:
-        main()
-    except SystemExit as leaving:  # guard has flushed its streams
-        if "coverage" not in sys.modules and isinstance(leaving.code, int):
-            os._exit(leaving.code)
-        raise
-    raise AssertionError("guard's main never returns")
+    main()
 
 
 if __name__ == "__main__":
