@@ -32,7 +32,7 @@ def main() -> NoReturn:
         run()
     except SystemExit as leaving:  # what was to be written is written, and signals are ignored by now
         atexit._run_exitfuncs()
-        # Not taken apart object by object: that was a third of the CPU time of a run. Nothing that could
-        # happen meanwhile replaces the exit code of a verdict, PYTHONINSPECT included, and a look that
+        # Not taken apart object by object, which takes a good part of a run's CPU time. Nothing that
+        # could happen meanwhile replaces a verdict's exit code, PYTHONINSPECT included, and a look that
         # was left behind is not in the midst of a library that is being taken down.
         os._exit(leaving.code if isinstance(leaving.code, int) else 1)
