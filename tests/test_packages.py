@@ -44,11 +44,11 @@ HEAVY = (
 
 def test_the_version_costs_no_library() -> None:
     code = (
-        "import sys; sys.argv = ['guard', '--version']\n"
+        "import atexit, sys; sys.argv = ['guard', '--version']\n"
         "from guard.cli import main\n"
-        "try: main()\n"
-        f"finally: print([n for n in {(*HEAVY, 'typer', 'msgspec')!r} if n in sys.modules],"
-        " file=sys.stderr)"
+        f"heavy = {(*HEAVY, 'typer', 'msgspec')!r}\n"
+        "atexit.register(lambda: print([n for n in heavy if n in sys.modules], file=sys.stderr))\n"
+        "main()\n"
     )
     done = python("-c", code)
     assert done.stdout.startswith("guard ")
@@ -57,10 +57,12 @@ def test_the_version_costs_no_library() -> None:
 
 def test_a_judged_snapshot_needs_no_connection_library() -> None:
     code = (
-        f"import sys; sys.argv = ['guard', 'check', '--snapshot', {str(SNAPSHOT)!r}, '--no-policy']\n"
+        "import atexit, sys\n"
+        f"sys.argv = ['guard', 'check', '--snapshot', {str(SNAPSHOT)!r}, '--no-policy']\n"
         "from guard.cli import main\n"
-        "try: main()\n"
-        f"finally: print([n for n in {HEAVY!r} if n in sys.modules], file=sys.stderr)"
+        f"heavy = {HEAVY!r}\n"
+        "atexit.register(lambda: print([n for n in heavy if n in sys.modules], file=sys.stderr))\n"
+        "main()\n"
     )
     done = python("-c", code)
     assert done.returncode == 10
