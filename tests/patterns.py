@@ -19,6 +19,8 @@ _FLAGS_AT: Final = {
     "compile": 1, "match": 2, "fullmatch": 2, "search": 2, "findall": 2, "finditer": 2,
     "split": 3, "sub": 4, "subn": 4,
 }  # fmt: skip
+_MAY_HAVE_ONE: Final = re.compile(r"\bre\.|\bMeta\(")
+"""Of a module's text: most have none, and to read their trees takes seconds in each process."""
 _ANCHORED: Final = ("match", "fullmatch")
 _USES: Final = frozenset(_FLAGS_AT) - {"compile"}
 
@@ -40,14 +42,16 @@ def every_pattern() -> list[Pattern]:
     """All of them, in the order of the modules."""
     found: dict[Pattern, None] = {}
     for info in pkgutil.walk_packages(guard.__path__, "guard."):
-        if info.name != "guard.__main__":
-            found |= dict.fromkeys(_of_module(info.name))
+        spec = info.module_finder.find_spec(info.name, None)
+        text = Path(str(spec and spec.origin)).read_text()
+        if _MAY_HAVE_ONE.search(text) and info.name != "guard.__main__":
+            found |= dict.fromkeys(_of_module(info.name, text))
     return list(found)
 
 
-def _of_module(name: str) -> Iterator[Pattern]:
+def _of_module(name: str, source: str) -> Iterator[Pattern]:
     module = import_module(name)
-    tree = ast.parse(Path(str(module.__file__)).read_text())
+    tree = ast.parse(source)
     for scope, call in _calls(tree):
         function = call.func
         if isinstance(function, ast.Name | ast.Attribute) and _last(function) == "Meta":

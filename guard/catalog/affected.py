@@ -69,15 +69,17 @@ def _inside(affected: AffectedRange, build: Build) -> bool:
 
 def _doubt(record: SeriesRecord | None, affected: AffectedRange, build: Build) -> str:
     releases = () if record is None else record.releases
-    builds = [build_of(release.build) for release in releases]
     if build.is_custom:
+        builds = (build_of(release.build) for release in releases)
         following = min((other for other in builds if other > build), default=None)
         if following is not None and _inside(affected, following):
             return f"{build} is a custom build, and {following} after it is affected"
     if affected.last_affected is None:
         return ""
     last = build_of(affected.last_affected)
-    listed = [build_of(release.build) for release in releases if release.listed]
-    if build > last and all(other <= last for other in listed):  # nobody looked at what came later
+    if build <= last:
+        return ""
+    listed = (build_of(release.build) for release in releases if release.listed)
+    if all(other <= last for other in listed):  # nobody looked at what came later
         return f"{build} is newer than {last}, the last affected build that the catalog knows"
     return ""

@@ -202,14 +202,10 @@ def repaired_in(
 ) -> Build | None:
     """Give the first release of the build's series, newer than it, that is free of an advisory."""
     record = catalog.get(build.series)
-    good = () if record is None else (other for other, _ in releases.installable(record))
-    free = [
-        other
-        for other in good
-        if other > build and affects(catalog, advisory, other).affected is Answer.NO
-    ]
-    if free:
-        return min(free)
+    good = () if record is None else reversed(releases.installable(record))
+    for other, _ in good:
+        if other > build and affects(catalog, advisory, other).affected is Answer.NO:
+            return other
     named = affects(catalog, advisory, build).range  # a user's record may know a newer build
     if named is None or named.fixed is None:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
     from guard.decision.timeline import Timeline
 
 __all__ = ["evaluate"]
+
+
+@cache  # who judges many snapshots reads it once
+def _shipped_catalog() -> Catalog:
+    from guard.catalog import load
+
+    return load()
 
 
 def evaluate(
@@ -79,9 +87,7 @@ def evaluate(
         ValueError: the step is not one of `Step`, or there is a policy and no `now`.
     """
     if catalog is None:
-        from guard.catalog import load
-
-        catalog = load()
+        catalog = _shipped_catalog()
     policy = policy or Policy()
     if (policy.waivers or policy.severity or policy.vouched) and now is None:
         raise ValueError("a policy needs `now`, to tell which of its waivers have expired")

@@ -51,6 +51,21 @@ class Situation(msgspec.Struct, frozen=True, dict=True):
         """The hop to the target, None without a target. Raises `NotCollected`."""
         return None if self.target is None else hop_of(self.cluster, self.target)
 
+    @cached_property  # the remedy of several advisories
+    def better_release(self) -> Build | None:
+        """The release of the target's series that the catalog would choose, if it is a newer one.
+
+        Raises `NotCollected`.
+        """
+        from guard.plan.release import choose_release  # only a remedy needs it
+
+        target = self.target
+        if target is None or target.series not in self.catalog.series:
+            return None
+        source = self.cluster.active_series
+        chosen = choose_release(self.catalog, source, target.series, floor=target)
+        return chosen[0] if chosen is not None and chosen[0] > target else None
+
     @property
     def is_patch(self) -> bool:
         """True if the target belongs to the series that is active. Raises `NotCollected`."""

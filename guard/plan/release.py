@@ -91,12 +91,15 @@ def _objections(catalog: Catalog, source: Series, build: Build) -> Iterator[str]
     if answer.status is ReleaseStatus.CLOUD_ONLY:
         yield answer.reason
     for advisory in catalog.advisories.values():
+        edges = tuple(edges_of(advisory, source, build.series))
+        bars = any(forbids(edge) for edge in edges)
+        if not bars and not destroys(advisory) and not any(avoids(advisory, edge) for edge in edges):
+            continue
         if catalog.affects(advisory, build).affected is not Answer.YES:
             continue
-        edges = tuple(edges_of(advisory, source, build.series))
-        if any(forbids(edge) for edge in edges):
+        if bars:
             yield f"{advisory.id} ({advisory.title})"
-        elif destroys(advisory) or any(avoids(advisory, edge) for edge in edges):
+        else:
             fixed = repaired_in(catalog.series, advisory, build)
             if fixed is not None:
                 yield f"{advisory.id} ({advisory.title}), repaired in {fixed}"

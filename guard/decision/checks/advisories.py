@@ -253,22 +253,10 @@ def _in_target(situation: Situation, bite: Bite, target: Build) -> Finding:
 
 def _choose(situation: Situation, fixed: Build, target: Build) -> str:
     """The remedy of a defect of the target: the release that nothing else speaks against either."""
-    best = _best(situation, target)
+    best = situation.better_release
     if best is None or best < fixed:
         return f"Choose {fixed} or later of v{target.series}, which has the fix."
     return f"Choose {best}; the fix came with {fixed}."
-
-
-def _best(situation: Situation, target: Build) -> Build | None:
-    """The release of the target's series that the catalog would choose, if it is newer."""
-    from guard.plan.release import choose_release  # only a remedy needs it
-
-    if target.series not in situation.catalog.series:
-        return None
-    chosen = choose_release(
-        situation.catalog, situation.cluster.active_series, target.series, floor=target
-    )
-    return chosen[0] if chosen is not None and chosen[0] > target else None
 
 
 def _damage(situation: Situation, advisory: Advisory) -> Iterator[Finding]:
