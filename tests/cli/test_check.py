@@ -25,6 +25,7 @@ from guard.decision.result import ExitCode
 from guard.snapshot.file import encode
 from guard.snapshot.model import LicenseRow, Snapshot
 from tests import building as b
+from tests.cluster.process import GUARD, heard
 
 START = ("--step", "start", "--target", "v21.1.12")
 
@@ -479,12 +480,13 @@ def test_an_interrupt_while_waiting_leaves_no_output(number: int, code: int) -> 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses
         url = f"postgresql://root@127.0.0.1:{taken.getsockname()[1]}/?sslmode=disable"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "guard", "check", "--url", url, "--timeout", "1s", "--wait", "1h"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with heard():
+            process = subprocess.Popen(
+                [*GUARD, "check", "--url", url, "--timeout", "1s", "--wait", "1h"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         assert process.stdout is not None
         assert process.stderr is not None
         watchdog = threading.Timer(60, process.kill)

@@ -28,7 +28,7 @@ from guard.watch.compare import Change, Known, see
 from guard.watch.look import Look
 from tests import building as b
 from tests.cluster.fake import Fake
-from tests.cluster.process import GUARD, environment, guard
+from tests.cluster.process import GUARD, environment, guard, heard
 from tests.cluster.proxy import Fault as TcpFault
 from tests.cluster.proxy import What, When
 from tests.watch.nights import LIMITS, LOST, NEW, OLD, at, look, mixed
@@ -251,12 +251,13 @@ def test_wrong_usage(arguments: tuple[str, ...]) -> None:
 
 
 def started(*arguments: str, **streams: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*GUARD, "watch", "--timeout", "1s", "--every", "1s", "--no-policy", *arguments],
-        env=environment(),
-        text=True,
-        **streams,
-    )
+    with heard():
+        return subprocess.Popen(
+            [*GUARD, "watch", "--timeout", "1s", "--every", "1s", "--no-policy", *arguments],
+            env=environment(),
+            text=True,
+            **streams,
+        )
 
 
 @contextlib.contextmanager

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from guard.cli import ENDING
 from tests.cluster.forked import Forked, of_the_start
 
-__all__ = ["GUARD", "Run", "environment", "guard"]
+__all__ = ["GUARD", "Run", "environment", "guard", "heard"]
 
 GUARD: Final = (sys.executable, "-m", "guard")
 _ROOT: Final = Path(__file__).parents[2]
@@ -45,6 +48,19 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         if not name.startswith(("PG", "GUARD_", "COCKROACH_")) and name != "NO_COLOR"
     }
     return kept | {"PYTHONPATH": str(_ROOT), "HOME": "/nonexistent"} | dict(extra or {})
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[None]:
+    """What is started within is ended by signals, though the tests run under nohup or with an ``&``."""
+    deaf = [n for n in ENDING if signal.getsignal(n) is signal.SIG_IGN]
+    for number in deaf:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in deaf:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def guard(

@@ -26,7 +26,7 @@ from guard.decision.result import Decision, Verdict
 from guard.snapshot.model import Collected, Connection, Reason, Snapshot, Unavailable
 from tests.cluster.fake import Fake
 from tests.cluster.postgres import CannotRun, Postgres
-from tests.cluster.process import GUARD, Run, environment, guard
+from tests.cluster.process import GUARD, Run, environment, guard, heard
 from tests.cluster.proxy import Fault, Proxy, What, When
 from tests.cluster.recording import Error, load
 from tests.connector.test_wire import FINAL
@@ -809,10 +809,11 @@ def _waiting(condition: Callable[[], bool], seconds: float = 20) -> None:
 def test_signals(fake: Fake, number: signal.Signals, code: int, when: When) -> Run:
     text = statements.GOSSIP_NODES.sql if when is When.BEFORE else ""
     with fake.gateway(FINAL, faults=[Fault(What.STALL, when, text)]) as gateway:
-        process = subprocess.Popen(
-            [*GUARD, *CHECK, "--url", gateway.url(), "--timeout", "50s"],
-            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        with heard():
+            process = subprocess.Popen(
+                [*GUARD, *CHECK, "--url", gateway.url(), "--timeout", "50s"],
+                env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
         try:
             _waiting(lambda: bool(gateway.startups if not text else len(gateway.sent) > 20))
             os.kill(process.pid, number)

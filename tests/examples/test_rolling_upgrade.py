@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.process import heard
+
 SCRIPT = Path(__file__).parents[2] / "examples" / "rolling-upgrade.sh"
 HOSTS = ("a:1", "b:2", "c:3")
 
@@ -205,11 +207,13 @@ def test_a_signal_between_stop_and_start_brings_the_old_node_back(
     upgrade = Upgrade(tmp_path).lay()
     os.mkfifo(tmp_path / "reached")
     os.mkfifo(tmp_path / "go")
-    with subprocess.Popen(
-        [str(SCRIPT)],
-        env=upgrade.environment(FAILS='stop_node:a:1:echo >"$ROOT/reached"; read -r _ <"$ROOT/go"'),
-        stderr=subprocess.DEVNULL,
-    ) as script:
+    with heard():
+        script = subprocess.Popen(
+            [str(SCRIPT)],
+            env=upgrade.environment(FAILS='stop_node:a:1:echo >"$ROOT/reached"; read -r _ <"$ROOT/go"'),
+            stderr=subprocess.DEVNULL,
+        )
+    with script:
         (tmp_path / "reached").read_text()  # the hook is at work now
         script.send_signal(number)
         (tmp_path / "go").write_text("\n")
