@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import datetime as dt
+import functools
 import json
 import os
 import shutil
@@ -233,6 +234,15 @@ class Node:
         return pid if str(self.pid_file) in command else None
 
 
+@functools.cache
+def _without_ballast(executable: Path) -> str:
+    """What keeps a store from a gigabyte of ballast, for an executable that makes any."""
+    field_of_store = ",ballast-size=0"
+    asked = [str(executable), "start", f"--store=path=x{field_of_store}", "--help"]
+    known = subprocess.run(asked, capture_output=True, check=False).returncode == 0
+    return field_of_store if known else ""
+
+
 class Cluster:
     """Nodes on loopback. Number and node id of a node are the same.
 
@@ -268,10 +278,6 @@ class Cluster:
     def _security(self) -> list[str]:
         return ["--insecure"] if self.certs is None else [f"--certs-dir={self.certs}"]
 
-    @property
-    def _old(self) -> bool:
-        return any(self.version_of(n).startswith("v20.") for n in self.nodes)
-
     def start_command(self, number: int) -> list[str]:
         """The command line that starts a node."""
         node = self.nodes[number]
@@ -281,7 +287,7 @@ class Cluster:
             *self._security,
             f"--listen-addr={node.address}",
             f"--http-addr=127.0.0.1:{node.http_port}",
-            f"--store={node.store}" if self._old else f"--store=path={node.store},ballast-size=0",
+            f"--store=path={node.store}{_without_ballast(node.binary.resolve())}",
             f"--external-io-dir={self.root / 'extern'}",
             f"--pid-file={node.pid_file}",
             f"--join={','.join(n.address for n in self.nodes.values())}",
