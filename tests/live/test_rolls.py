@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from tests.live.cluster import until
 from tests.live.conftest import MakeCluster
 from tests.live.test_a_72839 import finalize, own
 
@@ -9,6 +12,11 @@ from tests.live.test_a_72839 import finalize, own
 def test_v21_2_to_v22_1(make_cluster: MakeCluster) -> None:
     cluster = make_cluster("v21.2.1", "v22.1.0")
     cluster.make_table()
+    made = cluster.one("SELECT now()")
+    until(
+        lambda: cluster.one("SELECT now()") - made > dt.timedelta(seconds=11),
+        "ten seconds have passed: what advisories ask of the schema is asked of then",
+    )
     target = ("--target", "v22.1.0")
     start = cluster.guard("--step", "start", *target)
     assert own(start) == set()
