@@ -18,7 +18,7 @@ from guard.snapshot import Snapshot
 if TYPE_CHECKING:
     from guard.connector.collect import Further
 
-__all__ = ["GRACE", "age_of", "left_behind", "names_a_cluster", "take_snapshot", "within"]
+__all__ = ["GRACE", "age_of", "names_a_cluster", "take_snapshot", "within"]
 
 GRACE: Final = 2.0
 """Seconds that a look may take beyond its time-out before it is left to itself."""
@@ -136,7 +136,7 @@ def within(
     and guard says that it does not know. Signals reach the main thread at once meanwhile. Should even
     the main thread not get to run any more, the system ends the process by SIGPROF (155), no verdict.
     """
-    behind = left_behind()
+    behind = sum(each.is_alive() for each in _left_behind)
     main = threading.current_thread() is threading.main_thread()
     if main and behind >= _MOST_LEFT_BEHIND:
         return _nothing("no look is begun, because earlier ones have not ended yet")
@@ -163,11 +163,6 @@ def within(
         return done[0]
     _left_behind.append(thread)
     return _nothing(f"the look did not end {grace:g} s after its time-out")
-
-
-def left_behind() -> int:
-    """How many looks that did not end in time have not ended yet."""
-    return sum(each.is_alive() for each in _left_behind)
 
 
 def _nothing(message: str) -> Snapshot:

@@ -117,13 +117,7 @@ def watch(
         return further_sections(seen, step=step, target=wanted, node=None, catalog=catalog)
 
     def look() -> Seen:
-        try:
-            seen = take_snapshot(url, None, certs_dir, timeout, log, further)
-        except typer.BadParameter as error:
-            if not last:
-                raise
-            # Files came and went, a certificate perhaps: no reason to end a night's watch.
-            return Seen(_unreachable(last[-1], str(error)))
+        seen = take_snapshot(url, None, certs_dir, timeout, log, further, again=bool(last))
         from guard.decision.engine import evaluate
 
         now = dt.datetime.now(dt.UTC)
