@@ -336,21 +336,26 @@ def test_a_pipe_that_does_not_block_gets_all(unbuffered: str) -> None:
     assert len(told) > 65_536  # more than a pipe holds
 
 
-def test_a_file_that_somebody_named_is_no_bug(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Wherever a command forgot that the system may refuse it."""
+def code_of_a_command_that_raises(error: Exception, monkeypatch: pytest.MonkeyPatch) -> object:
     from guard.cli import app
 
     def failing(*_: object) -> Any:
-        raise OSError(errno.ENAMETOOLONG, "File name too long", "x\x1b[2J\ny")
+        raise error
 
     monkeypatch.setattr(app, "import_module", failing)
     monkeypatch.setattr(sys, "argv", ["guard", "check"])
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         process.run()
-    assert ended.value.code == 2
+    return ended.value.code
+
+
+def test_a_file_that_somebody_named_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever a command forgot that the system may refuse it."""
+    error = OSError(errno.ENAMETOOLONG, "File name too long", "x\x1b[2J\ny")
+    assert code_of_a_command_that_raises(error, monkeypatch) == 2
     assert capsys.readouterr().err == "guard: x\\x1b[2J\\x0ay: File name too long\n"
 
 
@@ -366,17 +371,7 @@ def test_a_file_that_somebody_named_is_no_bug(
 def test_want_of_memory_is_no_bug(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from guard.cli import app
-
-    def failing(*_: object) -> Any:
-        raise error
-
-    monkeypatch.setattr(app, "import_module", failing)
-    monkeypatch.setattr(sys, "argv", ["guard", "check"])
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    with pytest.raises(SystemExit) as ended:
-        process.run()
-    assert ended.value.code == 11
+    assert code_of_a_command_that_raises(error, monkeypatch) == 11
     assert "a bug" not in capsys.readouterr().err
 
 

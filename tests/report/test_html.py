@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import pytest
@@ -27,6 +27,7 @@ from tests import building as b
 from tests.fuzzing import examples
 from tests.pages.example import DIRECTORY, PAGES, cluster
 from tests.report.decisions import decision, finding, hostile
+from tests.report.plans import plan_of
 
 FORGED = (
     "<script>alert(1)</script>",
@@ -150,46 +151,7 @@ def test_no_text_changes_the_structure(text: str) -> None:
 @settings(max_examples=examples(40))
 @given(texts())
 def test_no_text_of_a_plan_changes_its_structure(text: str) -> None:
-    def plan(words: str) -> dict[str, Any]:
-        met = {
-            "id": words,
-            "title": words,
-            "effect": "warn",
-            "steps": ["start"],
-            "affected_before": False,
-            "reason": words,
-            "conditions": words,
-            "mitigation": {"text": words, "commands": [words]},
-            "docs": words,
-        }
-        hop = {
-            "from": words,
-            "to": words,
-            "release": words,
-            "skips": [words],
-            "reasons": [words],
-            "before": [{"release": words, "reason": words}],
-            "advisories": [met],
-            "keep_way_back": [words],
-            "finalize": [words],
-            "restorable": [words],
-            "archive": [words],
-            "state": "rolling",
-            "nodes_left": [words],
-        }
-        return {
-            "from": words,
-            "to": words,
-            "answer": "yes",
-            "exit_code": 0,
-            "reason": words,
-            "hops": [hop],
-            "catalog_date": words,
-            "standing": words,
-            "instead": None,
-        }
-
-    got, expected = Page(html_plan.render(plan(text), "1")), Page(html_plan.render(plan("x"), "1"))
+    got, expected = (Page(html_plan.render(plan_of(words), "1")) for words in (text, "x"))
     assert got.tags == expected.tags
     assert got.outside == []
 

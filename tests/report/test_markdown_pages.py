@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Any
 
 from hypothesis import given, settings
 
@@ -12,54 +11,12 @@ from guard.decision.quiet_windows import Busy, QuietWindow, StartNow, WindowsAns
 from guard.report import markdown_plan, markdown_windows
 from tests.building import NOW
 from tests.fuzzing import examples
+from tests.report.plans import plan_of
 from tests.report.test_markdown import page, texts
 
 _LINE = re.compile(
     r"(## guard |\| |<details>|</details>|- [a-z`]|  - |Each hop |Unknown: |Note: |And |$)"
 )
-
-
-def plan(words: str) -> dict[str, Any]:
-    met = {
-        "id": words,
-        "title": words,
-        "effect": "warn",
-        "steps": ["start"],
-        "affected_before": False,
-        "reason": words,
-        "conditions": words,
-        "mitigation": {"text": words, "commands": [words]},
-        "docs": words,
-    }
-    still = met | {"steps": [], "affected_before": True, "id": f"{words}y"}
-    new = met | {"steps": [], "id": f"{words}z"}
-    hop = {
-        "from": words,
-        "to": words,
-        "release": words,
-        "skips": [words],
-        "reasons": [words],
-        "before": [{"release": words, "reason": words, "advisories": [met]}],
-        "advisories": [met, still, new],
-        "keep_way_back": [words],
-        "finalize": [words],
-        "restorable": [words],
-        "archive": [words],
-        "state": "rolling",
-        "nodes_left": [words],
-    }
-    return {
-        "from": words,
-        "standing": words,
-        "to": words,
-        "answer": "yes",
-        "exit_code": 0,
-        "reason": words,
-        "instead": words,
-        "hops": [hop, hop],
-        "releases_until": words,
-        "advisories_until": words,
-    }
 
 
 def windows(words: str) -> WindowsAnswer:
@@ -83,7 +40,7 @@ def windows(words: str) -> WindowsAnswer:
 @given(texts())
 def test_no_text_changes_the_structure(text: str) -> None:
     for made, expected in (
-        (markdown_plan.render(plan(text)), markdown_plan.render(plan("x"))),
+        (markdown_plan.render(plan_of(text)), markdown_plan.render(plan_of("x"))),
         (markdown_windows.render(windows(text)), markdown_windows.render(windows("x"))),
     ):
         assert page(made).tags == page(expected).tags
